@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The grid of patches that a vision transformer sees, and boxes in the pixels of the original image.
+// The grid of patches that a vision transformer sees, and boxes in the pixels of the original
+// image.
 //
-// Patches are numbered row-major: index = row * cols + col. The original image is squeezed onto the grid (each axis
-// by itself), so pixel_from_grid is a scale per axis: x = col * width / cols, y = row * height / rows.
-// Thread-safety: plain values.
+// Patches are numbered row-major: index = row * cols + col. The original image is squeezed onto the
+// grid (each axis by itself), so pixel_from_grid is a scale per axis: x = col * width / cols, y =
+// row * height / rows. Thread-safety: plain values.
 #ifndef OBJECTDINO_CORE_BASE_PATCH_GRID_H_
 #define OBJECTDINO_CORE_BASE_PATCH_GRID_H_
 
@@ -26,8 +27,8 @@ struct PatchGrid {
   friend bool operator==(const PatchGrid&, const PatchGrid&) = default;
 };
 
-// Pixels of the original (oriented) image, x to the right, y down, half open: x1 <= x < x2. Always x1 < x2, y1 < y2,
-// and inside the image.
+// Pixels of the original (oriented) image, x to the right, y down, half open: x1 <= x < x2. Always
+// x1 < x2, y1 < y2, and inside the image.
 struct Box {
   float x1 = 0;
   float y1 = 0;

@@ -17,14 +17,15 @@
 #define OBJECTDINO_CONCAT_INNER(a, b) a##b
 #define OBJECTDINO_CONCAT(a, b) OBJECTDINO_CONCAT_INNER(a, b)
 
-#define OBJECTDINO_RETURN_IF_ERROR(expression)                     \
-  do {                                                             \
-    absl::Status objectdino_status = (expression);                 \
-    if (!objectdino_status.ok()) return objectdino_status;         \
+#define OBJECTDINO_RETURN_IF_ERROR(expression)             \
+  do {                                                     \
+    absl::Status objectdino_status = (expression);         \
+    if (!objectdino_status.ok()) return objectdino_status; \
   } while (false)
 
-#define OBJECTDINO_ASSIGN_OR_RETURN(declaration, expression) \
-  OBJECTDINO_ASSIGN_OR_RETURN_IMPL(OBJECTDINO_CONCAT(objectdino_or_, __LINE__), declaration, expression)
+#define OBJECTDINO_ASSIGN_OR_RETURN(declaration, expression)                                 \
+  OBJECTDINO_ASSIGN_OR_RETURN_IMPL(OBJECTDINO_CONCAT(objectdino_or_, __LINE__), declaration, \
+                                   expression)
 
 #define OBJECTDINO_ASSIGN_OR_RETURN_IMPL(status_or, declaration, expression) \
   auto status_or = (expression);                                             \
@@ -32,9 +33,9 @@
   declaration = *std::move(status_or)
 
 // Aborts on a broken invariant of our own code.
-#define OBJECTDINO_CHECK(condition)   \
-  do {                                \
-    if (!(condition)) std::abort();   \
+#define OBJECTDINO_CHECK(condition) \
+  do {                              \
+    if (!(condition)) std::abort(); \
   } while (false)
 
 #endif  // OBJECTDINO_CORE_BASE_STATUS_MACROS_H_

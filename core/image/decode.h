@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Untrusted bytes to an upright 8-bit RGB image.
 //
-// The size is read from the header and checked before any pixel memory is taken. Gray, palette, alpha, 16-bit and
-// CMYK images all become 8-bit RGB: alpha is dropped (not blended), 16-bit keeps the high byte, as Pillow's
-// convert("RGB") does for 8-bit sources. Of an animated WebP or PNG the first frame is taken; GIF is not supported.
+// The size is read from the header and checked before any pixel memory is taken. Gray, palette,
+// alpha, 16-bit and CMYK images all become 8-bit RGB: alpha is dropped (not blended), 16-bit keeps
+// the high byte, as Pillow's convert("RGB") does for 8-bit sources. Of an animated WebP or PNG the
+// first frame is taken; GIF is not supported.
 //
-// Thread-safety: pure function. Cost: memory of two RGB images; time of the codec. OpenCV's exceptions end here.
+// Thread-safety: pure function. Cost: memory of two RGB images; time of the codec. OpenCV's
+// exceptions end here.
 #ifndef OBJECTDINO_CORE_IMAGE_DECODE_H_
 #define OBJECTDINO_CORE_IMAGE_DECODE_H_
 
@@ -13,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+
 #include "core/image/header.h"
 #include "core/image/image.h"
 
@@ -26,17 +29,18 @@ struct DecodeOptions {
 };
 
 struct DecodedImage {
-  Image image;                    // upright where apply_orientation
-  int applied_orientation = 1;    // the EXIF orientation that was undone, 1 = none
+  Image image;                  // upright where apply_orientation
+  int applied_orientation = 1;  // the EXIF orientation that was undone, 1 = none
   ImageFormat format = ImageFormat::kJpeg;
-  bool animated = false;          // only the first frame was decoded
+  bool animated = false;  // only the first frame was decoded
 };
 
-// Payload of the INVALID_ARGUMENT status (absl::Status::GetPayload) when a limit of DecodeOptions is passed.
+// Payload of the INVALID_ARGUMENT status (absl::Status::GetPayload) when a limit of DecodeOptions
+// is passed.
 inline constexpr char kImageTooLargePayload[] = "objectdino/IMAGE_TOO_LARGE";
 
-// INVALID_ARGUMENT: everything that is not a decodable image within the limits; the message names the reason, and
-// the limit and the value where a limit is passed.
+// INVALID_ARGUMENT: everything that is not a decodable image within the limits; the message names
+// the reason, and the limit and the value where a limit is passed.
 absl::StatusOr<DecodedImage> DecodeImage(absl::string_view bytes, const DecodeOptions& options);
 
 // Undoes EXIF orientation 1 .. 8 (TIFF 6.0, tag 274), so that row 0 is the visual top.

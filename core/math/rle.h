@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // COCO compressed run-length encoding of binary masks, byte-identical to pycocotools.mask.encode.
 //
-// Runs go down the columns (column-major) and start with the run of zeros; each count is stored as its difference
-// from the count two before it, in groups of five bits, offset by 48.
-// Thread-safety: pure functions. Cost: O(height * width).
+// Runs go down the columns (column-major) and start with the run of zeros; each count is stored as
+// its difference from the count two before it, in groups of five bits, offset by 48. Thread-safety:
+// pure functions. Cost: O(height * width).
 #ifndef OBJECTDINO_CORE_MATH_RLE_H_
 #define OBJECTDINO_CORE_MATH_RLE_H_
 
@@ -20,7 +20,8 @@ namespace objectdino {
 // `mask` is row-major [height, width], non-zero = inside. REQUIRES: mask.size() == height * width.
 std::string EncodeCocoRle(absl::Span<const uint8_t> mask, int height, int width);
 
-// Inverse; values 0 and 1. INVALID_ARGUMENT when `rle` is malformed or its runs do not sum to height * width.
+// Inverse; values 0 and 1. INVALID_ARGUMENT when `rle` is malformed or its runs do not sum to
+// height * width.
 absl::StatusOr<std::vector<uint8_t>> DecodeCocoRle(absl::string_view rle, int height, int width);
 
 }  // namespace objectdino

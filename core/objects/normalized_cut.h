@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bipartition of the patch graph by the normalised cut (Shi and Malik 2000; algorithm.md 1.5, cost.md 4.1.6).
+// Bipartition of the patch graph by the normalised cut (Shi and Malik 2000; algorithm.md 1.5,
+// cost.md 4.1.6).
 //
 // Edges: B_ij = affinity_ij > tau; W = B ? 1 : 1e-5; D = diag(W 1). The Fiedler vector y solves
-// (D - W) y = lambda D y for the second smallest lambda. Solved as the second largest eigenvector z of
-// D^-1/2 W D^-1/2 with the known top one deflated, y = D^-1/2 z, by Lanczos (Spectra), or densely (Eigen) for small
-// graphs and where Lanczos does not converge.
+// (D - W) y = lambda D y for the second smallest lambda. Solved as the second largest eigenvector z
+// of D^-1/2 W D^-1/2 with the known top one deflated, y = D^-1/2 z, by Lanczos (Spectra), or
+// densely (Eigen) for small graphs and where Lanczos does not converge.
 //
-// Degenerate graphs (every pair linked, or none but the diagonal) have no meaningful cut: every non-trivial
-// eigenvalue is the same. Then tau is replaced by half the smallest affinity if that is negative, else 1.5 times it;
-// if the graph is still degenerate, the weighted graph (affinities below tau -> 1e-5) is cut. Either way the
-// result says so in `degenerate`.
-// Thread-safety: pure functions. Cost: O(N^2) a Lanczos step, some tens of steps; N^2 doubles of memory.
+// Degenerate graphs (every pair linked, or none but the diagonal) have no meaningful cut: every
+// non-trivial eigenvalue is the same. Then tau is replaced by half the smallest affinity if that is
+// negative, else 1.5 times it; if the graph is still degenerate, the weighted graph (affinities
+// below tau -> 1e-5) is cut. Either way the result says so in `degenerate`. Thread-safety: pure
+// functions. Cost: O(N^2) a Lanczos step, some tens of steps; N^2 doubles of memory.
 #ifndef OBJECTDINO_CORE_OBJECTS_NORMALIZED_CUT_H_
 #define OBJECTDINO_CORE_OBJECTS_NORMALIZED_CUT_H_
 
@@ -19,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+
 #include "core/base/patch_grid.h"
 
 namespace objectdino {
@@ -38,7 +40,8 @@ struct NormalizedCut {
   bool degenerate = false;      // a fallback was used: low confidence
 };
 
-// `affinity` is symmetric row-major [N, N], N >= 2. INVALID_ARGUMENT for a wrong size or values that are not finite.
+// `affinity` is symmetric row-major [N, N], N >= 2. INVALID_ARGUMENT for a wrong size or values
+// that are not finite.
 absl::StatusOr<NormalizedCut> CutGraph(absl::Span<const float> affinity, int patches,
                                        const NormalizedCutOptions& options);
 
@@ -47,11 +50,12 @@ struct Bipartition {
   int seed = 0;               // a patch of that side
 };
 
-// The published rule: seed = argmax |y| (lowest index on ties); the side y > mean(y), flipped if it lacks the seed.
+// The published rule: seed = argmax |y| (lowest index on ties); the side y > mean(y), flipped if it
+// lacks the seed.
 Bipartition SplitBySeed(absl::Span<const double> fiedler);
 
-// The side with the larger mean of `side_weights` (CLS attention) is the object; seed = argmax of y, oriented to be
-// large on that side, over that side (defaults.md section 1).
+// The side with the larger mean of `side_weights` (CLS attention) is the object; seed = argmax of
+// y, oriented to be large on that side, over that side (defaults.md section 1).
 Bipartition SplitByWeights(absl::Span<const double> fiedler, absl::Span<const float> side_weights);
 
 }  // namespace objectdino

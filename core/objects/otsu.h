@@ -9,13 +9,15 @@
 
 namespace objectdino {
 
-// The threshold with the largest between-class variance over a histogram of `bins` equal bins from min to max
-// (numpy.histogram's binning in float32), as the centre of the last bin of the lower class; the first such bin on
-// ties. A constant map gives its first bin's centre. Reference: Otsu 1979. REQUIRES: values not empty, finite.
+// The threshold with the largest between-class variance over a histogram of `bins` equal bins from
+// min to max (numpy.histogram's binning in float32), as the centre of the last bin of the lower
+// class; the first such bin on ties. A constant map gives its first bin's centre. Reference: Otsu
+// 1979. REQUIRES: values not empty, finite.
 float OtsuThreshold(absl::Span<const float> values, int bins = 256);
 
-// Otsu's measure of separability: between-class variance of `values` split by `mask` (non-zero = inside) over the
-// total variance, in [0, 1]; 0 where one side is empty, the map is constant, or the inside is the darker side.
+// Otsu's measure of separability: between-class variance of `values` split by `mask` (non-zero =
+// inside) over the total variance, in [0, 1]; 0 where one side is empty, the map is constant, or
+// the inside is the darker side.
 float Separability(absl::Span<const float> values, absl::Span<const uint8_t> mask);
 
 }  // namespace objectdino

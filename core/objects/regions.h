@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connected regions on the patch grid, their boxes and anchor points.
 //
-// Masks are row-major [rows, cols], non-zero = inside, 4-connected (scipy.ndimage.label's default structure).
-// Thread-safety: pure functions. Cost: O(rows * cols).
+// Masks are row-major [rows, cols], non-zero = inside, 4-connected (scipy.ndimage.label's default
+// structure). Thread-safety: pure functions. Cost: O(rows * cols).
 #ifndef OBJECTDINO_CORE_OBJECTS_REGIONS_H_
 #define OBJECTDINO_CORE_OBJECTS_REGIONS_H_
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+
 #include "core/base/patch_grid.h"
 
 namespace objectdino {
@@ -26,8 +27,8 @@ struct Point {
 };
 
 // The components of `mask`, in raster order of their first patch. `weights` is [rows, cols].
-std::vector<Region> ConnectedRegions(absl::Span<const uint8_t> mask, absl::Span<const float> weights,
-                                     const PatchGrid& grid);
+std::vector<Region> ConnectedRegions(absl::Span<const uint8_t> mask,
+                                     absl::Span<const float> weights, const PatchGrid& grid);
 
 // The component that holds patch `seed`. REQUIRES: mask[seed] != 0.
 Region RegionAt(absl::Span<const uint8_t> mask, int seed, absl::Span<const float> weights,
@@ -36,10 +37,11 @@ Region RegionAt(absl::Span<const uint8_t> mask, int seed, absl::Span<const float
 // Bounds of the ones of `mask`, scaled from the grid to the image. REQUIRES: at least one patch.
 Box RegionBox(absl::Span<const uint8_t> mask, const PatchGrid& grid, ImageSize image);
 
-// Centre, in image pixels, of the patch deepest inside the mask: the largest city-block distance to the outside (the
-// grid's border counts as outside), ties by the larger weight, then the lower index. REQUIRES: at least one patch.
-Point RegionAnchor(absl::Span<const uint8_t> mask, absl::Span<const float> weights, const PatchGrid& grid,
-                   ImageSize image);
+// Centre, in image pixels, of the patch deepest inside the mask: the largest city-block distance to
+// the outside (the grid's border counts as outside), ties by the larger weight, then the lower
+// index. REQUIRES: at least one patch.
+Point RegionAnchor(absl::Span<const uint8_t> mask, absl::Span<const float> weights,
+                   const PatchGrid& grid, ImageSize image);
 
 }  // namespace objectdino
 

@@ -6,19 +6,22 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+
 #include "core/image/preprocess.h"
 #include "core/weights/model_config.h"
 
 namespace objectdino {
 
 enum class Method {
-  kObjectDino,       // anchored objectness, Otsu, connected regions (the default; defaults.md section 2)
+  kObjectDino,  // anchored objectness, Otsu, connected regions (the default; defaults.md section 2)
   kObjectDinoCut,    // normalised cut on the selected heads, side chosen by CLS attention
-  kObjectDinoPaper,  // normalised cut with the published settings: exact descriptors, seed rule, tau -0.35
+  kObjectDinoPaper,  // normalised cut with the published settings: exact descriptors, seed rule,
+                     // tau -0.35
 };
 
 enum class HeadSelection {
-  kClustered,  // k-means over the heads of all layers, the cluster with most heads of the last layer
+  kClustered,  // k-means over the heads of all layers, the cluster with most heads of the last
+               // layer
   kPreset,     // all heads of the last two layers, no clustering
 };
 
@@ -26,15 +29,19 @@ enum class HeadSelection {
 struct GroundOptions {
   Method method = Method::kObjectDino;
   HeadSelection head_selection = HeadSelection::kClustered;
-  int clusters = 5;         // k of k-means, 2 .. 64 and at most the number of heads
-  uint32_t seed = 42;       // of k-means
-  int input_size = 224;     // pixels: side (square) or longest side (aspect), patch_size .. max_input_size
+  int clusters = 5;    // k of k-means, 2 .. 64 and at most the number of heads
+  uint32_t seed = 42;  // of k-means
+  int input_size =
+      224;  // pixels: side (square) or longest side (aspect), patch_size .. max_input_size
   ResizeMode resize_mode = ResizeMode::kSquare;
-  int max_objects = 10;     // 1 .. 100
-  double min_score = 0;     // 0 .. 1, objects below are left out
-  int min_patches = 0;      // 0 = 1 % of the patches; regions smaller than this are left out (never the first)
-  double tau = kTauOfMethod;  // affinity threshold of the cuts, -1 .. 1; kTauOfMethod = the method's default
-  bool seed_rule = false;   // kObjectDinoCut: choose the side by the published seed rule instead of CLS attention
+  int max_objects = 10;  // 1 .. 100
+  double min_score = 0;  // 0 .. 1, objects below are left out
+  int min_patches =
+      0;  // 0 = 1 % of the patches; regions smaller than this are left out (never the first)
+  double tau =
+      kTauOfMethod;  // affinity threshold of the cuts, -1 .. 1; kTauOfMethod = the method's default
+  bool seed_rule =
+      false;  // kObjectDinoCut: choose the side by the published seed rule instead of CLS attention
   bool patch_embeddings = false;  // fill Grounding::patch_tokens
 
   static constexpr double kTauOfMethod = -2;  // outside the valid range on purpose

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "core/image/image.h"
 #include "core/pipeline/ground_options.h"
 #include "core/pipeline/grounding.h"
@@ -33,8 +34,8 @@ class Grounder {
   static absl::StatusOr<std::unique_ptr<Grounder>> Load(const GrounderOptions& options);
   ~Grounder();
 
-  // INVALID_ARGUMENT for an option out of range or an empty image; RESOURCE_EXHAUSTED when memory runs out;
-  // INTERNAL for an engine fault or values that are not finite.
+  // INVALID_ARGUMENT for an option out of range or an empty image; RESOURCE_EXHAUSTED when memory
+  // runs out; INTERNAL for an engine fault or values that are not finite.
   absl::StatusOr<Grounding> Ground(const Image& image, const GroundOptions& options) const;
 
   // The backbone alone, on the same preprocessed input: the yardstick of the benchmark.
@@ -50,17 +51,6 @@ class Grounder {
   explicit Grounder(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-// Sets the number of threads that one operation may use, for the whole process. Call once from main before Load.
-// One thread a lane is the default choice (build.md, trap C).
-void SetTorchThreads(int threads);
-
-// OK when matrix products are served by LibTorch's own BLAS; FAILED_PRECONDITION when another library interposes it,
-// which costs a factor of about 17 (build.md, trap B).
-absl::Status CheckTorchBlas();
-
-// "LibTorch 2.13.0".
-std::string TorchVersion();
 
 }  // namespace objectdino
 

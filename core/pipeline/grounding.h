@@ -7,26 +7,22 @@
 #include <string>
 #include <vector>
 
+#include "core/base/head_ref.h"
 #include "core/base/patch_grid.h"
 #include "core/objects/regions.h"
 
 namespace objectdino {
 
 struct GroundedObject {
-  // In [0, 1], best first. Otsu's separability of the objectness map by the union of all the regions found, times
-  // this region's share of the union's summed objectness. Comparable within a method, not yet calibrated.
+  // In [0, 1], best first. Otsu's separability of the objectness map by the union of all the
+  // regions found, times this region's share of the union's summed objectness. Comparable within a
+  // method, not yet calibrated.
   double score = 0;
-  Box box;                      // original pixels
-  std::vector<uint8_t> mask;    // [rows, cols] of the patch grid, 0 or 1
-  Point anchor;                 // original pixels, inside the mask
-  int patches = 0;              // ones in `mask`
+  Box box;                       // original pixels
+  std::vector<uint8_t> mask;     // [rows, cols] of the patch grid, 0 or 1
+  Point anchor;                  // original pixels, inside the mask
+  int patches = 0;               // ones in `mask`
   std::vector<float> embedding;  // [D], unit length; see PoolObjectEmbedding
-};
-
-struct HeadRef {
-  int layer = 0;  // 0 .. L-1
-  int head = 0;   // 0 .. H-1
-  friend bool operator==(const HeadRef&, const HeadRef&) = default;
 };
 
 enum class WarningCode {
@@ -52,7 +48,7 @@ struct StageTimings {
 };
 
 struct Grounding {
-  ImageSize image;               // of the image that was grounded (upright)
+  ImageSize image;  // of the image that was grounded (upright)
   PatchGrid grid;
   std::vector<GroundedObject> objects;  // best first; empty when the image shows no object
   std::vector<float> objectness;        // [rows, cols] in [0, 1], high = object

@@ -15,23 +15,25 @@ enum class ModelFamily { kDinov2 };  // with and without registers
 // L layers, H heads, D width, d = D / H head dimension, T tokens = prefix tokens + N patches.
 struct ModelConfig {
   ModelFamily family = ModelFamily::kDinov2;
-  std::string model_type;        // as in the file: "dinov2", "dinov2_with_registers"
-  int layers = 0;                // L
-  int heads = 0;                 // H
-  int width = 0;                 // D
-  int hidden_width = 0;          // of the feed-forward network
+  std::string model_type;  // as in the file: "dinov2", "dinov2_with_registers"
+  int layers = 0;          // L
+  int heads = 0;           // H
+  int width = 0;           // D
+  int hidden_width = 0;    // of the feed-forward network
   int patch_size = 0;
-  int registers = 0;             // register tokens after CLS
-  int position_grid = 0;         // side of the learned position table, image_size / patch_size
+  int registers = 0;      // register tokens after CLS
+  int position_grid = 0;  // side of the learned position table, image_size / patch_size
   double layer_norm_eps = 1e-6;
   bool swiglu = false;
-  bool random_weights = false;   // key objectdino_random_weights: a test model, answers carry RANDOM_WEIGHTS
+  bool random_weights =
+      false;  // key objectdino_random_weights: a test model, answers carry RANDOM_WEIGHTS
 
   int head_dim() const { return width / heads; }
   int prefix_tokens() const { return 1 + registers; }
 };
 
-// FAILED_PRECONDITION naming the key: missing, of the wrong type, out of range, or an unsupported model_type.
+// FAILED_PRECONDITION naming the key: missing, of the wrong type, out of range, or an unsupported
+// model_type.
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json);
 
 }  // namespace objectdino

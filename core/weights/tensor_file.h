@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Named tensors in a file, as views of bytes. Torch-free, so that the reader can be fuzzed by itself.
+// Named tensors in a file, as views of bytes. Torch-free, so that the reader can be fuzzed by
+// itself.
 #ifndef OBJECTDINO_CORE_WEIGHTS_TENSOR_FILE_H_
 #define OBJECTDINO_CORE_WEIGHTS_TENSOR_FILE_H_
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/heads/object_map.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "ATen/ATen.h"
+
+#include "core/base/status_macros.h"
+
+namespace objectdino {
+namespace {
+
+std::vector<float> ToVector(const at::Tensor& tensor) {
+  const at::Tensor cpu = tensor.to(at::kCPU, at::kFloat).contiguous();
+  const float* data = cpu.const_data_ptr<float>();
+  return std::vector<float>(data, data + cpu.numel());
+}
+
+// a - b: CLS attention minus the uniform distribution on the outer ring.
+std::vector<float> AnchorWeights(absl::Span<const float> cls_attention, const PatchGrid& grid) {
+  std::vector<float> weights(cls_attention.begin(), cls_attention.end());
+  const auto on_ring = [&grid](int row, int col) {
+    return row == 0 || col == 0 || row == grid.rows - 1 || col == grid.cols - 1;
+  };
+  int ring = 0;
+  for (int row = 0; row < grid.rows; ++row) {
+    for (int col = 0; col < grid.cols; ++col) ring += on_ring(row, col) ? 1 : 0;
+  }
+  for (int row = 0; row < grid.rows; ++row) {
+    for (int col = 0; col < grid.cols; ++col) {
+      if (on_ring(row, col)) weights[row * grid.cols + col] -= 1.0f / static_cast<float>(ring);
+    }
+  }
+  return weights;
+}
+
+}  // namespace
+
+std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens) {
+  OBJECTDINO_CHECK(!taps.empty());
+  at::Tensor sum;
+  for (const LayerTap& tap : taps.last(std::min<size_t>(2, taps.size()))) {
+    const at::Tensor qkv = tap.qkv[0];                            // [T, 3, H, d]
+    const at::Tensor query = qkv[0][0].unsqueeze(1);              // [H, 1, d]
+    const at::Tensor keys = qkv.select(1, 1).permute({1, 2, 0});  // [H, d, T]
+    const double scale = 1 / std::sqrt(static_cast<double>(query.size(2)));
+    const at::Tensor attention = at::softmax(at::matmul(query, keys).mul_(scale), -1);  // [H, 1, T]
+    const at::Tensor patches = attention.slice(2, prefix_tokens).mean({0, 1});          // [N]
+    sum = sum.defined() ? sum + patches : patches;
+  }
+  return ToVector(sum / sum.sum());
+}
+
+std::vector<float> AnchoredEvidence(absl::Span<const at::Tensor> unit_patches,
+                                    absl::Span<const HeadRef> heads,
+                                    absl::Span<const float> cls_attention, const PatchGrid& grid) {
+  OBJECTDINO_CHECK(!heads.empty() && cls_attention.size() == static_cast<size_t>(grid.size()));
+  std::map<int, std::vector<int>> heads_of_layer;
+  for (const HeadRef& ref : heads) heads_of_layer[ref.layer].push_back(ref.head);
+
+  const std::vector<float> anchors = AnchorWeights(cls_attention, grid);
+  const at::TensorOptions options = unit_patches[heads.front().layer].options();
+  const at::Tensor weights =
+      at::from_blob(const_cast<float*>(anchors.data()), {1, grid.size()}, at::kFloat)
+          .to(options.device());
+  at::Tensor evidence = at::zeros({grid.size(), 1}, options);
+  for (const auto& [layer, selected] : heads_of_layer) {
+    const at::Tensor& unit = unit_patches[layer];              // [N, 3, H, d]
+    const at::Tensor flat = unit.reshape({unit.size(0), -1});  // [N, 3 H d]
+    at::Tensor chosen =
+        at::zeros({1, unit.size(2), 1}, at::kFloat);  // 1 where the head is selected
+    for (const int head : selected) chosen[0][head][0] = 1;
+    const at::Tensor anchor = at::mm(weights, flat)
+                                  .view({3, unit.size(2), unit.size(3)})
+                                  .mul_(chosen.to(options.device()));  // [3, H, d]
+    evidence.addmm_(flat, anchor.view({-1, 1}));                       // [N, 1]
+  }
+  return ToVector(evidence.div_(3.0 * static_cast<double>(heads.size())).squeeze(1));
+}
+
+std::vector<float> PublishedObjectness(absl::Span<const float> descriptors, int heads_per_layer,
+                                       int patches, absl::Span<const HeadRef> heads) {
+  OBJECTDINO_CHECK(!heads.empty());
+  std::vector<float> mean(patches, 0.0f);
+  for (const HeadRef& ref : heads) {
+    const size_t row = static_cast<size_t>(ref.layer * heads_per_layer + ref.head) * patches;
+    for (int j = 0; j < patches; ++j) mean[j] += descriptors[row + j];
+  }
+  for (float& m : mean) m /= static_cast<float>(heads.size());
+  const auto [low, high] = std::minmax_element(mean.begin(), mean.end());
+  const float floor = *low;
+  const float range = *high - *low + 1e-6f;
+  for (float& m : mean) m = 1 - (m - floor) / range;
+  return mean;
+}
+
+std::vector<float> MinMaxScale(absl::Span<const float> values) {
+  std::vector<float> scaled(values.size(), 0.0f);
+  if (values.empty()) return scaled;
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const float range = *high - *low;
+  if (!(range > 1e-12f)) return scaled;
+  for (size_t i = 0; i < values.size(); ++i) scaled[i] = (values[i] - *low) / range;
+  return scaled;
+}
+
+}  // namespace objectdino

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Objectness maps: one value in [0, 1] a patch, high = object.
+//
+// Thread-safety: pure functions; run under c10::InferenceMode. Maps come back as CPU floats [rows *
+// cols].
+#ifndef OBJECTDINO_CORE_HEADS_OBJECT_MAP_H_
+#define OBJECTDINO_CORE_HEADS_OBJECT_MAP_H_
+
+#include <vector>
+
+#include "ATen/core/Tensor.h"
+#include "absl/types/span.h"
+
+#include "core/base/head_ref.h"
+#include "core/base/patch_grid.h"
+#include "core/vit/vision_transformer.h"
+
+namespace objectdino {
+
+// The model's own CLS-to-patch attention of the last two layers (scaled by 1/sqrt(d), softmax over
+// all tokens), mean over layers and heads, patches only, scaled to sum 1. `taps` holds every layer
+// of one image. [N], sums to 1.
+std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens);
+
+// Anchored objectness (defaults.md section 2), before scaling: with a = CLS attention, b = uniform
+// on the outer ring of patches, the mean over the heads and over r in {q, k, v} of x^_j . sum_i
+// (a_i - b_i) x^_i. `unit_patches` holds one [N, 3, H, d] a layer. Cost: O(N * 3 H d) a layer that
+// has a selected head.
+std::vector<float> AnchoredEvidence(absl::Span<const at::Tensor> unit_patches,
+                                    absl::Span<const HeadRef> heads,
+                                    absl::Span<const float> cls_attention, const PatchGrid& grid);
+
+// The published map (algorithm.md 1.6), turned so that high = object: 1 - minmax(mean over the
+// heads of their descriptors), with 1e-6 added to the range. `descriptors` is [L * H, patches]. It
+// takes the majority of patches for background, which is wrong on about one photograph in four
+// (defaults.md section 1).
+std::vector<float> PublishedObjectness(absl::Span<const float> descriptors, int heads_per_layer,
+                                       int patches, absl::Span<const HeadRef> heads);
+
+// (v - min) / (max - min); zeros where the range is below 1e-12.
+std::vector<float> MinMaxScale(absl::Span<const float> values);
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_CORE_HEADS_OBJECT_MAP_H_

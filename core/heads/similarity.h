@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Patch similarities of the attention heads, condensed to one descriptor a head.
+//
+// Letters: N patches, H heads, d head dimension; r in {q, k, v}; x^ = x / max(||x||, 1e-12).
+// Thread-safety: pure functions; run under c10::InferenceMode.
+#ifndef OBJECTDINO_CORE_HEADS_SIMILARITY_H_
+#define OBJECTDINO_CORE_HEADS_SIMILARITY_H_
+
+#include "ATen/core/Tensor.h"
+
+#include "core/vit/vision_transformer.h"
+
+namespace objectdino {
+
+// The patches' queries, keys and values of one image, L2-normalised over d: [N, 3, H, d]. Prefix
+// tokens are dropped. REQUIRES: a tap with batch size 1.
+at::Tensor UnitPatches(const LayerTap& tap, int prefix_tokens);
+
+// The published descriptors [H, N] (algorithm.md 1.3, 1.4): with C_r = x^_r x^_r^T and P_r =
+// row_softmax(C_r * temperature), entry j is the mean over the patches i and over r of P_r[i, j].
+// Uses that exp(C) is symmetric: with w = 1 / row sums, the column mean is exp(C) w / N. Cost: O(H
+// N^2 d), one N x N map a head and r at a time.
+at::Tensor ExactDescriptors(const at::Tensor& unit_patches, double temperature);
+
+// Linear descriptors [H, N]: entry j is the mean over r of x^_j . mean_i x^_i, centred per head.
+// The first-order term of the published ones up to scale and sign; picks the same heads
+// (defaults.md section 1). Cost: O(H N d).
+at::Tensor LinearDescriptors(const at::Tensor& unit_patches);
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_CORE_HEADS_SIMILARITY_H_

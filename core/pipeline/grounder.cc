@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/grounder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "ATen/ATen.h"
+#include "absl/strings/str_cat.h"
+#include "c10/core/InferenceMode.h"
+#include "c10/util/Exception.h"
+
+#include "core/base/status_macros.h"
+#include "core/objects/normalized_cut.h"
+#include "core/pipeline/head_evidence.h"
+#include "core/pipeline/objects_of_map.h"
+#include "core/vit/vision_transformer.h"
+#include "core/weights/checkpoint.h"
+
+namespace objectdino {
+namespace {
+
+constexpr double kTauCut = 0.6;                 // DINOv2, measured (defaults.md section 2)
+constexpr double kTauPublished = -0.35;         // tuned by the authors for DINOv3
+constexpr float kUniformContrast = 2.0f / 255;  // below this an image is one flat colour
+
+class Stopwatch {
+ public:
+  // Milliseconds since the last lap.
+  double Lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double, std::milli>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+std::vector<float> ToVector(const at::Tensor& tensor) {
+  const at::Tensor cpu = tensor.to(at::kCPU, at::kFloat).contiguous();
+  const float* data = cpu.const_data_ptr<float>();
+  return std::vector<float>(data, data + cpu.numel());
+}
+
+// [1, 3, H, W] that borrows `image.input`.
+at::Tensor InputTensor(const PreprocessedImage& image) {
+  return at::from_blob(const_cast<float*>(image.input.data()),
+                       {1, 3, image.grid.input_height(), image.grid.input_width()}, at::kFloat);
+}
+
+// The object's side of the normalised cut, as the one region that holds the seed.
+absl::StatusOr<std::vector<Region>> RegionsOfCut(const HeadEvidence& evidence,
+                                                 const PatchGrid& grid,
+                                                 const GroundOptions& options,
+                                                 std::vector<Warning>& warnings) {
+  if (grid.size() < 2) return std::vector<Region>();
+  const bool paper = options.method == Method::kObjectDinoPaper;
+  NormalizedCutOptions cut_options;
+  cut_options.tau = options.tau != GroundOptions::kTauOfMethod ? options.tau
+                    : paper                                    ? kTauPublished
+                                                               : kTauCut;
+  OBJECTDINO_ASSIGN_OR_RETURN(const NormalizedCut cut,
+                              CutGraph(evidence.affinity, grid.size(), cut_options));
+  if (cut.degenerate) {
+    warnings.push_back({WarningCode::kLowConfidence,
+                        absl::StrCat("the patch graph is degenerate at affinity threshold ",
+                                     cut_options.tau, "; cut at ", cut.tau, " instead")});
+  }
+  const Bipartition sides = paper || options.seed_rule
+                                ? SplitBySeed(cut.fiedler)
+                                : SplitByWeights(cut.fiedler, evidence.cls_attention);
+  return std::vector<Region>{RegionAt(sides.mask, sides.seed, evidence.objectness, grid)};
+}
+
+// The image cannot show an object: says why.
+bool IsBlank(const PreprocessedImage& input, const Image& image, int patch_size,
+             std::vector<Warning>& warnings) {
+  if (std::min(image.height, image.width) < patch_size) {
+    warnings.push_back(
+        {WarningCode::kImageTooSmall,
+         absl::StrCat("the image is ", image.height, " x ", image.width,
+                      " pixels (height x width), less than a patch of ", patch_size)});
+  }
+  if (input.contrast >= kUniformContrast) return false;
+  warnings.push_back({WarningCode::kLowConfidence, "the image is one flat colour"});
+  return true;
+}
+
+}  // namespace
+
+struct Grounder::State {
+  std::string model_name;
+  std::string weights_digest;
+  std::string device;
+  std::unique_ptr<VisionTransformer> backbone;
+
+  // The method, step by step. L layers, H heads, N patches, D width.
+  absl::StatusOr<Grounding> Ground(const Image& image, const GroundOptions& options) const {
+    const ModelConfig& model = backbone->config();
+    Stopwatch watch;
+    Grounding result;
+    result.image = image.size();
+    result.embedding_width = model.width;
+    if (model.random_weights) {
+      result.warnings.push_back({WarningCode::kRandomWeights, "the model's weights are random"});
+    }
+
+    const PreprocessedImage input =  // [3, rows * patch, cols * patch]
+        Preprocess(image, options.resize_mode, options.input_size, model.patch_size);
+    result.grid = input.grid;
+    const bool blank = IsBlank(input, image, model.patch_size, result.warnings);
+    result.timings.preprocess_ms = watch.Lap();
+
+    ForwardResult forward = backbone->Forward(InputTensor(input), {});  // q, k, v of L layers
+    const at::Tensor patches = forward.tokens[0].slice(0, model.prefix_tokens());  // [N, D]
+    const std::vector<float> tokens = ToVector(patches);
+    result.timings.backbone_ms = watch.Lap();
+
+    OBJECTDINO_ASSIGN_OR_RETURN(
+        HeadEvidence evidence,  // object heads, objectness [N], affinity [N, N]
+        ReadHeads(forward.taps, input.grid, model, options));
+    forward.taps.clear();
+    result.heads = std::move(evidence.heads);
+    result.timings.heads_ms = watch.Lap();
+
+    std::vector<Region> regions;
+    if (blank) {
+      std::fill(evidence.objectness.begin(), evidence.objectness.end(), 0.0f);
+    } else if (options.method == Method::kObjectDino) {
+      regions = RegionsAboveOtsu(evidence.objectness, input.grid);
+    } else {
+      OBJECTDINO_ASSIGN_OR_RETURN(regions,
+                                  RegionsOfCut(evidence, input.grid, options, result.warnings));
+    }
+    result.objects = ObjectsOfRegions(std::move(regions), evidence.objectness, tokens, model.width,
+                                      input.grid, image.size(), options);
+    result.objectness = std::move(evidence.objectness);
+    if (options.patch_embeddings) {
+      result.patch_tokens =
+          ToVector(patches / at::linalg_vector_norm(patches, 2, {-1}, true).clamp_min(1e-12));
+    }
+    result.timings.objects_ms = watch.Lap();
+    return result;
+  }
+};
+
+Grounder::Grounder(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Grounder::~Grounder() = default;
+
+absl::StatusOr<std::unique_ptr<Grounder>> Grounder::Load(const GrounderOptions& options) {
+  try {
+    const c10::InferenceMode inference;
+    OBJECTDINO_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(options.model_dir));
+    auto state = std::make_unique<State>();
+    OBJECTDINO_ASSIGN_OR_RETURN(state->backbone,
+                                VisionTransformer::Create(checkpoint, options.device));
+    const std::filesystem::path folder =
+        std::filesystem::absolute(options.model_dir).lexically_normal();
+    state->model_name = folder.has_filename() ? folder.filename() : folder.parent_path().filename();
+    state->weights_digest = checkpoint.digest();
+    state->device = options.device;
+    return std::unique_ptr<Grounder>(new Grounder(std::move(state)));
+  } catch (const c10::Error& error) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options.model_dir, ": ", error.what_without_backtrace()));
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory while loading the model");
+  }
+}
+
+namespace {
+
+// The wall against exceptions: runs `compute` and turns what escapes into a Status.
+template <typename Result, typename Compute>
+Result Guard(const Compute& compute) {
+  try {
+    const c10::InferenceMode inference;
+    return compute();
+  } catch (const c10::OutOfMemoryError&) {
+    return absl::ResourceExhaustedError("out of device memory");
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory");
+  } catch (const c10::Error& error) {
+    return absl::InternalError(error.what_without_backtrace());
+  }
+}
+
+absl::Status CheckImage(const Image& image) {
+  if (image.height < 1 || image.width < 1 ||
+      image.rgb.size() !=
+          static_cast<size_t>(image.height) * static_cast<size_t>(image.width) * 3) {
+    return absl::InvalidArgumentError("image is empty or its size does not fit its pixels");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Grounding> Grounder::Ground(const Image& image, const GroundOptions& options) const {
+  OBJECTDINO_RETURN_IF_ERROR(CheckImage(image));
+  OBJECTDINO_RETURN_IF_ERROR(options.Validate(model()));
+  return Guard<absl::StatusOr<Grounding>>([&] { return state_->Ground(image, options); });
+}
+
+absl::Status Grounder::RunBackboneOnly(const Image& image, const GroundOptions& options) const {
+  OBJECTDINO_RETURN_IF_ERROR(CheckImage(image));
+  OBJECTDINO_RETURN_IF_ERROR(options.Validate(model()));
+  return Guard<absl::Status>([&] {
+    const PreprocessedImage input =
+        Preprocess(image, options.resize_mode, options.input_size, model().patch_size);
+    state_->backbone->Forward(InputTensor(input), {.taps = false});
+    return absl::OkStatus();
+  });
+}
+
+const ModelConfig& Grounder::model() const { return state_->backbone->config(); }
+const std::string& Grounder::weights_digest() const { return state_->weights_digest; }
+const std::string& Grounder::model_name() const { return state_->model_name; }
+const std::string& Grounder::device() const { return state_->device; }
+
+}  // namespace objectdino
