@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/ground_options.h"
+
+#include <cmath>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "tests/support/status_matchers.h"
+
+namespace objectdino {
+namespace {
+
+using ::objectdino::testing::IsOk;
+using ::objectdino::testing::StatusIs;
+using ::testing::HasSubstr;
+
+ModelConfig Model() {
+  ModelConfig model;
+  model.layers = 12;
+  model.heads = 6;
+  model.width = 384;
+  model.patch_size = 14;
+  return model;
+}
+
+TEST(GroundOptions, DefaultsAreValid) { EXPECT_THAT(GroundOptions{}.Validate(Model()), IsOk()); }
+
+TEST(GroundOptions, OutOfRangeNamesFieldRangeAndValue) {
+  struct Case {
+    void (*spoil)(GroundOptions&);
+    const char* message;
+  };
+  const Case cases[] = {
+      {[](GroundOptions& o) { o.clusters = 1; }, "clusters must be in [2, 64], got 1"},
+      {[](GroundOptions& o) { o.clusters = 65; }, "clusters must be in [2, 64], got 65"},
+      {[](GroundOptions& o) { o.input_size = 13; }, "input_size must be in [14, 1024], got 13"},
+      {[](GroundOptions& o) { o.input_size = 1025; }, "input_size must be in [14, 1024], got 1025"},
+      {[](GroundOptions& o) { o.max_objects = 0; }, "max_objects must be in [1, 100], got 0"},
+      {[](GroundOptions& o) { o.min_score = 1.5; }, "min_score must be in [0, 1], got 1.5"},
+      {[](GroundOptions& o) { o.min_score = std::nan(""); },
+       "min_score must be in [0, 1], got nan"},
+      {[](GroundOptions& o) { o.min_patches = -1; }, "min_patches must be in [0, "},
+      {[](GroundOptions& o) { o.method = Method::kObjectDinoCut, o.tau = 1.1; },
+       "affinity_threshold must be in [-1, 1], got 1.1"},
+      {[](GroundOptions& o) { o.tau = 0.6; },
+       "affinity_threshold has no effect on method OBJECT_DINO"},
+  };
+  for (const Case& c : cases) {
+    GroundOptions options;
+    c.spoil(options);
+    EXPECT_THAT(options.Validate(Model()),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(c.message)));
+  }
+}
+
+TEST(GroundOptions, ClustersAreBoundedByTheNumberOfHeads) {
+  ModelConfig model = Model();
+  model.layers = 2;
+  model.heads = 2;
+  EXPECT_THAT(
+      GroundOptions{}.Validate(model),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("clusters must be in [2, 4], got 5")));
+}
+
+}  // namespace
+}  // namespace objectdino
