@@ -1,0 +1,6 @@
+# cmake -D MODULES=... -D LIBRARY=name -D "LINKS=a;b" -P layering_test.cmake: fails where the rules forbid the links.
+include(${MODULES}/Layering.cmake)
+set_property(GLOBAL PROPERTY OBJECTDINO_LIBRARIES ${LIBRARY})
+set_property(GLOBAL PROPERTY OBJECTDINO_LINKS_${LIBRARY} ${LINKS})
+objectdino_check_layers()
+message(STATUS "links are allowed")
