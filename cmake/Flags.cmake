@@ -2,7 +2,7 @@
 add_library(objectdino_flags INTERFACE)
 target_compile_options(objectdino_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized -Wno-error=array-bounds -Wno-error=stringop-overflow -Wno-error=dangling-reference>
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-error=maybe-uninitialized -Wno-error=array-bounds -Wno-error=stringop-overflow>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
 
 if(OBJECTDINO_SANITIZE)

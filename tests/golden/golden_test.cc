@@ -243,8 +243,9 @@ TEST_P(GoldenTest, EveryStageMatches) {
 
   // Anchored objectness to its object.
   const std::vector<HeadRef> preset = PresetHeads(model.layers, model.heads);
-  for (const auto& [suffix, heads] :
-       {std::pair{std::string(""), &chosen[1]}, {std::string("_preset"), &preset}}) {
+  const std::pair<std::string, const std::vector<HeadRef>*> anchored[] = {{"", &chosen[1]},
+                                                                          {"_preset", &preset}};
+  for (const auto& [suffix, heads] : anchored) {
     const std::vector<float> objectness = MinMaxScale(AnchoredEvidence(unit, *heads, cls, grid));
     ASSERT_TRUE(Close("objectness" + suffix, objectness, kMapTolerance));
     ASSERT_TRUE(Close("otsu_threshold" + suffix, {OtsuThreshold(objectness)}, kMapTolerance));
@@ -317,8 +318,8 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenTest,
                                            GoldenCase{"tiny-registers", "scene_640x480"},
                                            GoldenCase{"dinov2-small", "scene_480x640"},
                                            GoldenCase{"dinov2-small", "scene_640x480"}),
-                         [](const ::testing::TestParamInfo<GoldenCase>& info) {
-                           std::string name = info.param.model + "_" + info.param.scene;
+                         [](const ::testing::TestParamInfo<GoldenCase>& param_info) {
+                           std::string name = param_info.param.model + "_" + param_info.param.scene;
                            std::replace_if(
                                name.begin(), name.end(), [](char c) { return !std::isalnum(c); },
                                '_');
