@@ -12,6 +12,7 @@
 
 #include "ATen/ATen.h"
 #include "ATen/CPUGeneratorImpl.h"
+#include "ATen/Parallel.h"
 #include "absl/strings/str_cat.h"
 #include "c10/core/InferenceMode.h"
 #include "gmock/gmock.h"
@@ -36,6 +37,7 @@ const char* const kTinyRegisters = OBJECTDINO_SOURCE_DIR "/tests/golden/tiny-reg
 const char* const kSmall = OBJECTDINO_SOURCE_DIR "/models/dinov2-small";
 
 std::unique_ptr<VisionTransformer> Load(const std::string& folder) {
+  at::set_num_threads(1);
   const auto checkpoint = Checkpoint::Open(folder);
   EXPECT_THAT(checkpoint, IsOk());
   auto model = VisionTransformer::Create(checkpoint.value(), "cpu");
