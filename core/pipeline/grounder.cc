@@ -205,14 +205,17 @@ absl::StatusOr<Grounding> Grounder::Ground(const Image& image, const GroundOptio
   return Guard<absl::StatusOr<Grounding>>([&] { return state_->Ground(image, options); });
 }
 
-absl::Status Grounder::RunBackboneOnly(const Image& image, const GroundOptions& options) const {
+absl::StatusOr<double> Grounder::TimeBackbone(const Image& image,
+                                              const GroundOptions& options) const {
   OBJECTDINO_RETURN_IF_ERROR(CheckImage(image));
   OBJECTDINO_RETURN_IF_ERROR(options.Validate(model()));
-  return Guard<absl::Status>([&] {
+  return Guard<absl::StatusOr<double>>([&] {
     const PreprocessedImage input =
         Preprocess(image, options.resize_mode, options.input_size, model().patch_size);
-    state_->backbone->Forward(InputTensor(input), {.taps = false});
-    return absl::OkStatus();
+    const at::Tensor pixels = InputTensor(input);
+    Stopwatch watch;
+    state_->backbone->Forward(pixels, {.taps = false});
+    return watch.Lap();
   });
 }
 

@@ -38,8 +38,9 @@ class Grounder {
   // runs out; INTERNAL for an engine fault or values that are not finite.
   absl::StatusOr<Grounding> Ground(const Image& image, const GroundOptions& options) const;
 
-  // The backbone alone, on the same preprocessed input: the yardstick of the benchmark.
-  absl::Status RunBackboneOnly(const Image& image, const GroundOptions& options) const;
+  // Milliseconds of one bare forward pass on the preprocessed image, nothing tapped: the yardstick
+  // of the benchmark.
+  absl::StatusOr<double> TimeBackbone(const Image& image, const GroundOptions& options) const;
 
   const ModelConfig& model() const;
   const std::string& weights_digest() const;  // SHA-256, hex
