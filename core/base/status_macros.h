@@ -30,7 +30,7 @@
 #define OBJECTDINO_ASSIGN_OR_RETURN_IMPL(status_or, declaration, expression) \
   auto status_or = (expression);                                             \
   if (!status_or.ok()) return std::move(status_or).status();                 \
-  declaration = *std::move(status_or)
+  declaration = *std::move(status_or)  // NOLINT(bugprone-macro-parentheses): may declare
 
 // Aborts on a broken invariant of our own code.
 #define OBJECTDINO_CHECK(condition) \
