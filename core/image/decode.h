@@ -3,8 +3,8 @@
 //
 // The size is read from the header and checked before any pixel memory is taken. Gray, palette,
 // alpha, 16-bit and CMYK images all become 8-bit RGB: alpha is dropped (not blended), 16-bit keeps
-// the high byte, as Pillow's convert("RGB") does for 8-bit sources. Of an animated WebP or PNG the
-// first frame is taken; GIF is not supported.
+// the high byte, as Pillow's convert("RGB") does for 8-bit sources. Of an animated PNG the first
+// frame is taken; animated WebP and GIF are not supported.
 //
 // Thread-safety: pure function. Cost: memory of two RGB images; time of the codec. OpenCV's
 // exceptions end here.
@@ -13,6 +13,7 @@
 
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -25,7 +26,9 @@ struct DecodeOptions {
   int64_t max_pixels = 50'000'000;  // height * width
   int max_dimension = 16'384;       // either side
   bool apply_orientation = true;    // EXIF
-  bool allow_truncated = false;     // decode what is there of a file that is cut short
+  // Decode what is there of a JPEG that is cut short; the rest is gray. Of PNG and WebP files the
+  // codecs decode only whole ones.
+  bool allow_truncated = false;
 };
 
 struct DecodedImage {
@@ -39,8 +42,12 @@ struct DecodedImage {
 // is passed.
 inline constexpr char kImageTooLargePayload[] = "objectdino/IMAGE_TOO_LARGE";
 
+// All that DecodeImage refuses by the header alone: limits, files cut short, animated WebP.
+absl::Status CheckImageHeader(const ImageHeader& header, const DecodeOptions& options);
+
 // INVALID_ARGUMENT: everything that is not a decodable image within the limits; the message names
-// the reason, and the limit and the value where a limit is passed.
+// the reason, and the limit and the value where a limit is passed. RESOURCE_EXHAUSTED: no memory
+// for the pixels.
 absl::StatusOr<DecodedImage> DecodeImage(absl::string_view bytes, const DecodeOptions& options);
 
 // Undoes EXIF orientation 1 .. 8 (TIFF 6.0, tag 274), so that row 0 is the visual top.

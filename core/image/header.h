@@ -2,10 +2,10 @@
 // What an encoded image says of itself before a pixel is decoded: format, size, orientation,
 // completeness.
 //
-// Reads JPEG (SOF and EXIF APP1), PNG (IHDR, eXIf, acTL), WebP (VP8, VP8L, VP8X, EXIF) and
-// recognises GIF, BMP and TIFF by their signature. Bounds-checked, allocates nothing but the
-// result, never trusts a length field. Thread-safety: pure functions. Cost: O(bytes) at worst, a
-// few hundred bytes typically.
+// Reads JPEG (SOF and EXIF APP1), PNG (IHDR, eXIf, acTL), WebP (VP8, VP8L, VP8X, EXIF) and names
+// GIF, BMP, TIFF, HEIC, AVIF, SVG, PDF and text in the error. Bounds-checked, allocates nothing but
+// the result, never trusts a length field. Thread-safety: pure functions. Cost: O(bytes) for a
+// JPEG, whose end is looked for (about 1 GB/s); O(chunks) for the others.
 #ifndef OBJECTDINO_CORE_IMAGE_HEADER_H_
 #define OBJECTDINO_CORE_IMAGE_HEADER_H_
 
@@ -30,7 +30,8 @@ struct ImageHeader {
 };
 
 // INVALID_ARGUMENT: empty input, unknown or unsupported format (named), header cut short, zero
-// size.
+// size, a JPEG of more than 100 scans (each costs a pass over all pixels, however few bytes it
+// has).
 absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes);
 
 }  // namespace objectdino

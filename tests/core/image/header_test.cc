@@ -15,7 +15,6 @@
 namespace objectdino {
 namespace {
 
-using ::testing::AllOf;
 using testing::BigEndianBytes;
 using ::testing::HasSubstr;
 using testing::IsOk;

@@ -96,8 +96,8 @@ TEST(ResizeAntialiased, MirroredImage_GivesMirroredResult) {
   std::mt19937 random(13);
   const Image image = RandomImage(11, 30, random);
   Image mirrored = image;
-  for (int y = 0; y < 11; ++y) {
-    for (int x = 0; x < 30; ++x) {
+  for (size_t y = 0; y < 11; ++y) {
+    for (size_t x = 0; x < 30; ++x) {
       std::copy_n(&image.rgb[(y * 30 + x) * 3], 3, &mirrored.rgb[(y * 30 + 29 - x) * 3]);
     }
   }
@@ -140,9 +140,10 @@ TEST(Preprocess, UniformImage_IsNormalisedWithoutContrast) {
       Preprocess(UniformImage(33, 21, 128), ResizeMode::kSquare, 28, 14);
   const float expected[3] = {(128 / 255.0F - 0.485F) / 0.229F, (128 / 255.0F - 0.456F) / 0.224F,
                              (128 / 255.0F - 0.406F) / 0.225F};
-  ASSERT_EQ(result.input.size(), size_t{3} * 28 * 28);
+  constexpr size_t kPlane = 784;  // 28 * 28
+  ASSERT_EQ(result.input.size(), 3 * kPlane);
   for (size_t i = 0; i < result.input.size(); ++i) {
-    ASSERT_NEAR(result.input[i], expected[i / (28 * 28)], 2e-6) << i;
+    ASSERT_NEAR(result.input[i], expected[i / kPlane], 2e-6) << i;
   }
   EXPECT_NEAR(result.contrast, 0, 1e-6);
 }
