@@ -32,8 +32,9 @@ struct GoldenMask {
 
 std::vector<GoldenMask> GoldenMasks() {
   std::ifstream file(OBJECTDINO_SOURCE_DIR "/tests/golden/rle.json");
+  const nlohmann::json golden_file = nlohmann::json::parse(file);
   std::vector<GoldenMask> masks;
-  for (const auto& entry : nlohmann::json::parse(file).at("masks")) {
+  for (const auto& entry : golden_file.at("masks")) {
     GoldenMask golden = {.mask = {},
                          .height = entry.at("size").at(0),
                          .width = entry.at("size").at(1),

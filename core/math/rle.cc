@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/math/rle.h"
+
+#include <cstddef>
+#include <limits>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+#include "core/base/status_macros.h"
+
+namespace objectdino {
+namespace {
+
+constexpr int kBits = 5;  // of the value in a character
+constexpr int64_t kValueMask = 0x1f;
+constexpr int64_t kSignBit = 0x10;  // of a number's last character
+constexpr int64_t kMoreBit = 0x20;  // another character follows
+constexpr int64_t kOffset = 48;     // '0'
+constexpr int kMaxCharacters = 7;   // 35 bits: more than any difference of two 31-bit counts
+
+void AppendNumber(int64_t number, std::string& out) {
+  bool more = true;
+  while (more) {
+    int64_t digit = number & kValueMask;
+    number >>= kBits;
+    more = (digit & kSignBit) != 0 ? number != -1 : number != 0;
+    if (more) digit |= kMoreBit;
+    out.push_back(static_cast<char>(digit + kOffset));
+  }
+}
+
+// Takes one number off the front of `in`.
+absl::StatusOr<int64_t> TakeNumber(absl::string_view& in) {
+  int64_t number = 0;
+  for (int i = 0; i < kMaxCharacters; ++i) {
+    if (in.empty()) return absl::InvalidArgumentError("RLE: ends inside a number");
+    const int64_t digit = int64_t{in.front()} - kOffset;
+    if (digit < 0 || digit > (kMoreBit | kValueMask)) {
+      return absl::InvalidArgumentError(absl::StrCat("RLE: character code ", int{in.front()}));
+    }
+    in.remove_prefix(1);
+    number |= (digit & kValueMask) << (kBits * i);
+    if ((digit & kMoreBit) != 0) continue;
+    if ((digit & kSignBit) != 0) number -= int64_t{1} << (kBits * (i + 1));
+    return number;
+  }
+  return absl::InvalidArgumentError("RLE: a number is too long");
+}
+
+}  // namespace
+
+std::string EncodeCocoRle(absl::Span<const uint8_t> mask, int height, int width) {
+  OBJECTDINO_CHECK(height >= 0 && width >= 0 &&
+                   mask.size() == static_cast<size_t>(height) * static_cast<size_t>(width));
+  std::vector<int64_t> counts = {0};
+  bool inside = false;
+  for (int x = 0; x < width; ++x) {
+    for (int y = 0; y < height; ++y) {
+      if ((mask[static_cast<size_t>(y) * width + x] != 0) != inside) {
+        inside = !inside;
+        counts.push_back(0);
+      }
+      ++counts.back();
+    }
+  }
+  std::string out;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    AppendNumber(i > 2 ? counts[i] - counts[i - 2] : counts[i], out);
+  }
+  return out;
+}
+
+absl::StatusOr<std::vector<uint8_t>> DecodeCocoRle(absl::string_view rle, int height, int width) {
+  const int64_t pixels = int64_t{height} * width;
+  if (height < 0 || width < 0 || pixels > std::numeric_limits<int>::max()) {
+    return absl::InvalidArgumentError(absl::StrCat("RLE: size ", height, " x ", width));
+  }
+  std::vector<int64_t> ends;  // of the runs, as positions down the columns
+  int64_t end = 0;
+  while (!rle.empty()) {
+    OBJECTDINO_ASSIGN_OR_RETURN(int64_t count, TakeNumber(rle));
+    const size_t n = ends.size();
+    if (n > 2) count += ends[n - 2] - ends[n - 3];
+    if (count < 0 || count > pixels - end) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("RLE: run ", n, " of ", count, " does not fit ", height, " x ", width));
+    }
+    end += count;
+    ends.push_back(end);
+  }
+  if (end != pixels) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("RLE: runs sum to ", end, ", not to ", height, " x ", width));
+  }
+  std::vector<uint8_t> mask(static_cast<size_t>(pixels), 0);
+  for (size_t run = 1; run < ends.size(); run += 2) {  // every second run is inside
+    for (int64_t i = ends[run - 1]; i < ends[run]; ++i) {
+      mask[static_cast<size_t>(i % height * width + i / height)] = 1;
+    }
+  }
+  return mask;
+}
+
+}  // namespace objectdino
