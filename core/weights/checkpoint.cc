@@ -100,6 +100,7 @@ absl::StatusOr<std::string> Sha256(const std::vector<std::unique_ptr<Safetensors
   bool ok = context != nullptr && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
   for (const auto& file : files) {
     ok = ok && EVP_DigestUpdate(context.get(), file->bytes().data(), file->bytes().size()) == 1;
+    file->ReleasePages();
   }
   std::array<char, EVP_MAX_MD_SIZE> digest = {};
   unsigned int size = 0;
@@ -166,6 +167,8 @@ absl::StatusOr<at::Tensor> Checkpoint::Get(absl::string_view name,
   // Copied before it is converted: the file promises no alignment.
   const at::Tensor raw = at::empty(shape, type);
   if (!view.bytes.empty()) std::memcpy(raw.data_ptr(), view.bytes.data(), view.bytes.size());
+  // Or a model would be in memory twice while it is loaded: as file pages and as tensors.
+  for (const auto& file : files_) file->ReleasePages();
   return raw.to(at::kFloat);
 }
 

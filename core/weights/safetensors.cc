@@ -278,6 +278,11 @@ absl::StatusOr<std::unique_ptr<SafetensorsFile>> SafetensorsFile::Open(const std
   return result;
 }
 
+void SafetensorsFile::ReleasePages() const {
+  // Only advice, so a failure changes nothing; the pages are clean and come back from the file.
+  madvise(const_cast<char*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+}
+
 SafetensorsFile::~SafetensorsFile() { munmap(const_cast<char*>(bytes_.data()), bytes_.size()); }
 
 }  // namespace objectdino
