@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of `objectdino`. Each adds its options to the parser and returns what to run once
+// they are parsed; the result is an exit code of console.h.
+#ifndef OBJECTDINO_CLIENT_CPP_COMMANDS_COMMANDS_H_
+#define OBJECTDINO_CLIENT_CPP_COMMANDS_COMMANDS_H_
+
+#include <functional>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+
+#include "client/cpp/console.h"
+#include "client/cpp/grounding_client.h"
+
+namespace objectdino {
+
+struct Command {
+  CLI::App* parser = nullptr;  // owned by the program's parser
+  std::function<int(const Console&)> run;
+};
+
+Command AddGroundCommand(CLI::App& program);
+Command AddInfoCommand(CLI::App& program);
+Command AddHealthCommand(CLI::App& program);
+
+// Where the server is and how long to wait for it: --server and --timeout.
+struct ServerFlags {
+  std::string address = "127.0.0.1:50051";
+  double timeout_s = 30;
+};
+void AddServerFlags(CLI::App& command, ServerFlags& flags);
+absl::StatusOr<std::unique_ptr<GroundingClient>> Connect(const ServerFlags& flags);
+
+// Says on one line why there is no answer from the server, and returns the exit code for it.
+int ReportServerError(const ServerFlags& flags, const absl::Status& status, const Console& console);
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_CLIENT_CPP_COMMANDS_COMMANDS_H_

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/cpp/commands/run.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+#include "client/cpp/commands/commands.h"
+
+namespace objectdino {
+namespace {
+
+constexpr char kFooter[] = R"(
+Exit codes:
+  0    all went well
+  1    an image failed, a result could not be written, or the server does not serve
+  2    bad arguments, or a folder for results that cannot be made
+  3    the server cannot be reached
+  130  interrupted: the image in work was finished, the rest left)";
+
+}  // namespace
+
+void AddServerFlags(CLI::App& command, ServerFlags& flags) {
+  command.add_option("--server", flags.address, "Address of the server, host:port")
+      ->capture_default_str()
+      ->type_name("ADDR");
+  command.add_option("--timeout", flags.timeout_s, "Deadline of one call in seconds")
+      ->capture_default_str()
+      ->type_name("SECONDS");
+}
+
+absl::StatusOr<std::unique_ptr<GroundingClient>> Connect(const ServerFlags& flags) {
+  if (!std::isfinite(flags.timeout_s))
+    return absl::InvalidArgumentError("the timeout must be finite");
+  ClientOptions options;
+  options.timeout = absl::Seconds(flags.timeout_s);
+  return GroundingClient::Connect(flags.address, options);
+}
+
+int ReportServerError(const ServerFlags& flags, const absl::Status& status,
+                      const Console& console) {
+  console.err << absl::StrCat("objectdino: ", flags.address, ": ", ErrorText(status), "\n");
+  return status.code() == absl::StatusCode::kUnavailable ? kExitUnreachable : kExitFailed;
+}
+
+int RunObjectdino(std::vector<std::string> arguments, const Console& console) {
+  CLI::App program("Finds the objects in photographs with an Object-DINO grounding server.",
+                   "objectdino");
+  program.set_version_flag("--version", "objectdino " OBJECTDINO_VERSION);
+  program.footer(kFooter);
+  program.require_subcommand(1);
+  const std::array<Command, 3> commands = {AddGroundCommand(program), AddInfoCommand(program),
+                                           AddHealthCommand(program)};
+  for (const Command& command : commands) command.parser->footer(kFooter);
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 wants
+    program.parse(std::move(arguments));
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) {  // --help and --version
+      program.exit(e, console.out, console.err);
+      return kExitOk;
+    }
+    const std::string reason = absl::StrReplaceAll(e.what(), {{"\n", " "}});
+    console.err << absl::StrCat("objectdino: ", reason, " (see objectdino --help)\n");
+    return kExitUsage;
+  }
+  const auto chosen = std::find_if(commands.begin(), commands.end(),
+                                   [](const Command& command) { return command.parser->parsed(); });
+  const int code = chosen->run(console);
+  if (console.out.flush()) return code;
+  console.err << "objectdino: the standard output cannot be written\n";
+  return kExitFailed;
+}
+
+}  // namespace objectdino

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// A connection to a grounding server.
+//
+// Every call has a finite deadline. UNAVAILABLE, and nothing else, is tried again: at most
+// kMaxAttempts times, with a growing pause, inside the deadline (Ground is pure, so this is safe).
+// Errors carry the gRPC code and the server's message; ErrorText() makes them one line.
+// Thread-safety: all calls may be made from any number of threads at once.
+//
+//   auto client = GroundingClient::Connect("127.0.0.1:50051", {});
+//   absl::StatusOr<objectdino::v1::GroundResponse> response = (*client)->Ground(jpeg_bytes, {});
+#ifndef OBJECTDINO_CLIENT_CPP_GROUNDING_CLIENT_H_
+#define OBJECTDINO_CLIENT_CPP_GROUNDING_CLIENT_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+#include "objectdino/v1/grounding_service.grpc.pb.h"
+
+namespace objectdino {
+
+struct ClientOptions {
+  absl::Duration timeout = absl::Seconds(30);  // of one call, attempts included; > 0, finite
+  int max_response_bytes = 64 * 1024 * 1024;   // larger answers end in RESOURCE_EXHAUSTED
+  absl::Duration first_pause = absl::Milliseconds(100);  // before the second attempt; then doubled
+};
+
+class GroundingClient {
+ public:
+  static constexpr int kMaxAttempts = 3;
+
+  // `address`: host:port, or any gRPC target such as unix:PATH. The network is first used by the
+  // first call. INVALID_ARGUMENT: an empty address, or options out of range.
+  static absl::StatusOr<std::unique_ptr<GroundingClient>> Connect(const std::string& address,
+                                                                  const ClientOptions& options);
+
+  // `encoded`: the bytes of a JPEG, PNG or WebP file. An unset option is the server's default.
+  absl::StatusOr<v1::GroundResponse> Ground(std::string encoded,
+                                            const v1::GroundOptions& options) const;
+
+  absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo() const;
+
+  // Of the server as a whole: SERVING, NOT_SERVING, ...
+  absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> Health() const;
+
+ private:
+  GroundingClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout);
+
+  absl::Duration timeout_;
+  std::unique_ptr<v1::GroundingService::Stub> grounding_;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+};
+
+// "INVALID_ARGUMENT: the file is empty": the code's name and the message, on one line.
+std::string ErrorText(const absl::Status& status);
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_CLIENT_CPP_GROUNDING_CLIENT_H_

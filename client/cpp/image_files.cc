@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/cpp/image_files.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+namespace objectdino {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxFileBytes = size_t{1} << 30;
+constexpr size_t kReadBytes = size_t{1} << 20;
+
+std::string LastError() { return std::generic_category().message(errno); }
+
+bool HasImageExtension(const fs::path& path) {
+  const std::string extension = absl::AsciiStrToLower(path.extension().string());
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
+}
+
+std::vector<std::string> ImagesOfFolder(const fs::path& folder) {
+  std::error_code error;
+  std::vector<std::string> images;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    std::error_code ignored;
+    if (HasImageExtension(entry->path()) && !entry->is_directory(ignored)) {
+      images.push_back(entry->path().string());
+    }
+  }
+  std::sort(images.begin(), images.end());
+  return images;
+}
+
+}  // namespace
+
+std::vector<std::string> ListImages(const std::vector<std::string>& paths) {
+  std::vector<std::string> images;
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    const std::vector<std::string> inside =
+        fs::is_directory(path, ignored) ? ImagesOfFolder(path) : std::vector<std::string>();
+    if (inside.empty()) {
+      images.push_back(path);
+    } else {
+      images.insert(images.end(), inside.begin(), inside.end());
+    }
+  }
+  return images;
+}
+
+absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    return absl::NotFoundError("a folder without readable JPEG, PNG or WebP files");
+  }
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot be read: ", LastError()));
+  std::string bytes;
+  while (file) {
+    const size_t before = bytes.size();
+    bytes.resize(before + kReadBytes);
+    file.read(&bytes[before], kReadBytes);
+    bytes.resize(before + static_cast<size_t>(file.gcount()));
+    if (bytes.size() > kMaxFileBytes)
+      return absl::InvalidArgumentError("the file is larger than 1 GiB");
+  }
+  if (file.bad()) return absl::NotFoundError(absl::StrCat("cannot be read: ", LastError()));
+  return bytes;
+}
+
+std::vector<std::string> OutputNames(const std::vector<std::string>& paths) {
+  std::map<std::string, int> stems;
+  for (const std::string& path : paths) ++stems[fs::path(path).stem().string()];
+  std::vector<std::string> names;
+  std::set<std::string> used;
+  for (const std::string& path : paths) {
+    const std::string stem = fs::path(path).stem().string();
+    const std::string base = stems[stem] == 1 ? stem : fs::path(path).filename().string();
+    std::string name = base;
+    for (int n = 2; !used.insert(name).second; ++n) name = absl::StrCat(base, "-", n);
+    names.push_back(name);
+  }
+  return names;
+}
+
+absl::Status WriteFile(const fs::path& path, absl::string_view bytes) {
+  fs::path temporary = path;
+  temporary += ".part";
+  errno = 0;
+  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  std::error_code error;
+  if (!file) {
+    error = std::error_code(errno, std::generic_category());
+  } else {
+    fs::rename(temporary, path, error);
+  }
+  if (!error) return absl::OkStatus();
+  std::error_code ignored;
+  fs::remove(temporary, ignored);
+  return absl::FailedPreconditionError(
+      absl::StrCat(path.string(), " cannot be written: ", error.message()));
+}
+
+}  // namespace objectdino

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the paths on a command line to image files, their bytes, and names for what is made of them.
+#ifndef OBJECTDINO_CLIENT_CPP_IMAGE_FILES_H_
+#define OBJECTDINO_CLIENT_CPP_IMAGE_FILES_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace objectdino {
+
+// A folder becomes its .jpg, .jpeg, .png and .webp files, sorted by name, sub-folders left alone;
+// any other path stays as it is, in the order given. So does a folder without images, for
+// ReadImageFile to complain about.
+std::vector<std::string> ListImages(const std::vector<std::string>& paths);
+
+// NOT_FOUND: cannot be read, or is a folder. INVALID_ARGUMENT: above 1 GiB.
+absl::StatusOr<std::string> ReadImageFile(const std::string& path);
+
+// One distinct name an image, for output files: the file's name without extension ("cat"); with it
+// where two images would share that ("cat.jpg", "cat.png"); with a number where even those are
+// equal
+// ("cat.jpg-2").
+std::vector<std::string> OutputNames(const std::vector<std::string>& paths);
+
+// Writes the whole file or none of it: to a temporary name beside it, then renamed.
+absl::Status WriteFile(const std::filesystem::path& path, absl::string_view bytes);
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_CLIENT_CPP_IMAGE_FILES_H_

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers for human eyes: compact tables of plain text. Thread-safety: pure functions.
+#ifndef OBJECTDINO_CLIENT_CPP_RESPONSE_TEXT_H_
+#define OBJECTDINO_CLIENT_CPP_RESPONSE_TEXT_H_
+
+#include <string>
+
+#include "objectdino/v1/grounding_service.pb.h"
+
+namespace objectdino {
+
+// The file and its size (width x height), a line an object, timings, warnings.
+std::string GroundingText(const std::string& file, const v1::GroundResponse& response);
+
+// What is served: model, build, limits, defaults.
+std::string ModelInfoText(const v1::GetModelInfoResponse& info);
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_CLIENT_CPP_RESPONSE_TEXT_H_

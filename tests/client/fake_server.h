@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// A grounding server on a free port of the loopback interface that answers as the test says.
+#ifndef OBJECTDINO_TESTS_CLIENT_FAKE_SERVER_H_
+#define OBJECTDINO_TESTS_CLIENT_FAKE_SERVER_H_
+
+#include <atomic>
+#include <functional>
+#include <grpcpp/grpcpp.h>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+
+#include "objectdino/v1/grounding_service.grpc.pb.h"
+
+namespace objectdino::testing {
+
+class FakeServer : public v1::GroundingService::Service, public grpc::health::v1::Health::Service {
+ public:
+  using Answer = std::function<grpc::Status(grpc::ServerContext&, const v1::GroundRequest&,
+                                            v1::GroundResponse&)>;
+
+  explicit FakeServer(Answer answer) : answer_(std::move(answer)) {
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(static_cast<v1::GroundingService::Service*>(this));
+    builder.RegisterService(static_cast<grpc::health::v1::Health::Service*>(this));
+    server_ = builder.BuildAndStart();
+    address_ = "127.0.0.1:" + std::to_string(port);
+  }
+  ~FakeServer() override { server_->Shutdown(std::chrono::system_clock::now()); }
+  FakeServer(const FakeServer&) = delete;
+  FakeServer& operator=(const FakeServer&) = delete;
+
+  const std::string& address() const { return address_; }
+  int calls() const { return calls_; }
+
+  std::atomic<int> health = grpc::health::v1::HealthCheckResponse::SERVING;
+
+  grpc::Status Ground(grpc::ServerContext* context, const v1::GroundRequest* request,
+                      v1::GroundResponse* response) override {
+    ++calls_;
+    return answer_(*context, *request, *response);
+  }
+
+  grpc::Status GetModelInfo(grpc::ServerContext*, const v1::GetModelInfoRequest*,
+                            v1::GetModelInfoResponse* response) override {
+    response->mutable_model()->set_name("fake");
+    response->add_methods(v1::METHOD_OBJECT_DINO);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Check(grpc::ServerContext*, const grpc::health::v1::HealthCheckRequest*,
+                     grpc::health::v1::HealthCheckResponse* response) override {
+    response->set_status(
+        static_cast<grpc::health::v1::HealthCheckResponse::ServingStatus>(health.load()));
+    return grpc::Status::OK;
+  }
+
+ private:
+  Answer answer_;
+  std::atomic<int> calls_ = 0;
+  std::string address_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace objectdino::testing
+
+#endif  // OBJECTDINO_TESTS_CLIENT_FAKE_SERVER_H_

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/cpp/commands/run.h"
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sstream>
+
+#include "nlohmann/json.hpp"
+
+#include "client/cpp/image_files.h"
+#include "client/cpp/overlay.h"
+#include "tests/client/fake_server.h"
+
+namespace objectdino {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using testing::FakeServer;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kBadBytes[] = "no image";
+
+// Answers every image but kBadBytes with one object; image size 12 x 10.
+grpc::Status AnswerWithOneObject(grpc::ServerContext&, const v1::GroundRequest& request,
+                                 v1::GroundResponse& response) {
+  if (request.image().encoded() == kBadBytes) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "not a\nJPEG"};
+  }
+  response.mutable_image()->set_width(12);
+  response.mutable_image()->set_height(10);
+  response.mutable_grid()->set_rows(2);
+  response.mutable_grid()->set_cols(2);
+  response.mutable_grid()->mutable_content()->set_x2(12);
+  response.mutable_grid()->mutable_content()->set_y2(10);
+  response.set_method(request.options().method());
+  v1::GroundedObject* object = response.add_objects();
+  object->set_score(0.5F);
+  object->mutable_box()->set_x2(6);
+  object->mutable_box()->set_y2(5);
+  return grpc::Status::OK;
+}
+
+class RunTest : public ::testing::Test {
+ protected:
+  RunTest() : server_(AnswerWithOneObject) {
+    folder_ =
+        fs::path(::testing::TempDir()) /
+        ("run_" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    png_ = *EncodePng({10, 12, std::vector<uint8_t>(360, 100)});
+  }
+  ~RunTest() override { fs::remove_all(folder_); }
+
+  std::string AddFile(const std::string& name, const std::string& bytes) {
+    EXPECT_TRUE(WriteFile(folder_ / name, bytes).ok());
+    return (folder_ / name).string();
+  }
+
+  int Run(std::vector<std::string> arguments, bool terminal = false) {
+    out_.str("");
+    err_.str("");
+    return RunObjectdino(std::move(arguments), {out_, err_, terminal, interrupted_});
+  }
+
+  int Ground(std::vector<std::string> arguments, bool terminal = false) {
+    arguments.insert(arguments.begin(), {"ground", "--server", server_.address()});
+    return Run(std::move(arguments), terminal);
+  }
+
+  static long Lines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
+
+  FakeServer server_;
+  fs::path folder_;
+  std::string png_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+  std::atomic<bool> interrupted_ = false;
+};
+
+TEST_F(RunTest, Ground_OneImage_TableOnStdoutNothingElse) {
+  EXPECT_EQ(Ground({AddFile("a.png", png_)}), kExitOk);
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("a.png  12x10"), HasSubstr(" 0.50 "), Not(HasSubstr("1 image"))));
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(RunTest, Ground_Json_OneDocumentOfAllImagesInOrder) {
+  const std::string b = AddFile("b.png", png_);
+  const std::string bad = AddFile("bad.png", kBadBytes);
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Ground({b, bad, a, "--json", "--concurrency", "3"}), kExitFailed);
+  const auto document = nlohmann::json::parse(out_.str());
+  ASSERT_EQ(document.size(), 3U);
+  EXPECT_EQ(document[0]["file"], b);
+  EXPECT_EQ(document[0]["objects"][0]["box"]["x2"], 6);
+  EXPECT_EQ(document[1]["file"], bad);
+  EXPECT_EQ(document[1]["error"]["code"], "INVALID_ARGUMENT");
+  EXPECT_EQ(document[2]["file"], a);
+  EXPECT_THAT(err_.str(), HasSubstr("3 images: 2 grounded, 1 failed\n"));
+}
+
+TEST_F(RunTest, Ground_FolderWithBadFile_GoesOnAndSaysSoOnOneLine) {
+  AddFile("a.png", png_);
+  const std::string bad = AddFile("b.png", kBadBytes);
+  AddFile("c.png", png_);
+  EXPECT_EQ(Ground({folder_.string()}), kExitFailed);
+  EXPECT_EQ(err_.str(), "objectdino: " + bad + ": INVALID_ARGUMENT: not a JPEG\n");
+  EXPECT_THAT(out_.str(),
+              AllOf(HasSubstr("c.png  12x10"), EndsWith("3 images: 2 grounded, 1 failed\n")));
+}
+
+TEST_F(RunTest, Ground_MissingFile_NameAndReason) {
+  EXPECT_EQ(Ground({"none.jpg"}), kExitFailed);
+  EXPECT_EQ(err_.str(),
+            "objectdino: none.jpg: NOT_FOUND: cannot be read: No such file or directory\n");
+}
+
+TEST_F(RunTest, Ground_OverlayAndJsonFolders_FilesOfEveryImageEvenWithTheSameStem) {
+  const std::string a = AddFile("a.png", png_);
+  const std::string b = AddFile("a.jpg", png_);
+  const fs::path out = folder_ / "new" / "out";
+  EXPECT_EQ(Ground({a, b, "--overlay", out.string(), "--json-dir", out.string()}), kExitOk);
+  for (const char* name : {"a.png.overlay.png", "a.jpg.overlay.png", "a.png.json", "a.jpg.json"}) {
+    EXPECT_TRUE(fs::exists(out / name)) << name;
+  }
+  EXPECT_THAT(out_.str(), HasSubstr("overlay " + (out / "a.png.overlay.png").string() + "\n"));
+  EXPECT_EQ(nlohmann::json::parse(*ReadImageFile((out / "a.jpg.json").string()))["file"], b);
+}
+
+TEST_F(RunTest, Ground_OverlayFolderCannotBeMade_UsageErrorBeforeAnyCall) {
+  const std::string file = AddFile("a.png", png_);
+  EXPECT_EQ(Ground({file, "--overlay", file}), kExitUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("cannot be made"));
+  EXPECT_EQ(server_.calls(), 0);
+}
+
+TEST_F(RunTest, Ground_MethodByName_SentToTheServer) {
+  EXPECT_EQ(Ground({AddFile("a.png", png_), "--json", "--method", "object_dino_paper"}), kExitOk);
+  EXPECT_EQ(nlohmann::json::parse(out_.str())[0]["method"], "METHOD_OBJECT_DINO_PAPER");
+}
+
+TEST_F(RunTest, Ground_Options_AllReachTheServer) {
+  v1::GroundOptions seen;
+  const FakeServer server([&](auto&, const v1::GroundRequest& request, auto&) {
+    seen = request.options();
+    return grpc::Status::OK;
+  });
+  EXPECT_EQ(Run({"ground", AddFile("a.png", png_), "--server", server.address(), "--max-objects",
+                 "3", "--min-score", "0.25", "--input-size", "518", "--resize-mode", "aspect",
+                 "--heads", "preset", "--clusters", "7"}),
+            kExitOk);
+  EXPECT_EQ(seen.max_objects(), 3U);
+  EXPECT_EQ(seen.min_score(), 0.25F);
+  EXPECT_EQ(seen.input_size(), 518U);
+  EXPECT_EQ(seen.resize_mode(), v1::RESIZE_MODE_ASPECT);
+  EXPECT_EQ(seen.head_selection(), v1::HEAD_SELECTION_PRESET);
+  EXPECT_EQ(seen.clusters(), 7U);
+}
+
+TEST_F(RunTest, Ground_NoOptions_AllLeftToTheServer) {
+  v1::GroundOptions seen;
+  const FakeServer server([&](auto&, const v1::GroundRequest& request, auto&) {
+    seen = request.options();
+    return grpc::Status::OK;
+  });
+  EXPECT_EQ(Run({"ground", AddFile("a.png", png_), "--server", server.address()}), kExitOk);
+  EXPECT_EQ(seen.ByteSizeLong(), 0U) << seen.DebugString();
+}
+
+TEST_F(RunTest, Ground_ServerUnreachable_OneLineAndRestNotTried) {
+  std::string address;
+  { address = FakeServer(AnswerWithOneObject).address(); }
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"ground", a, a, a, "--server", address}), kExitUnreachable);
+  EXPECT_THAT(err_.str(), StartsWith("objectdino: " + address + ": UNAVAILABLE: "));
+  EXPECT_EQ(Lines(err_.str()), 1);
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(RunTest, Ground_Interrupted_SummaryAndExit130) {
+  const FakeServer server([&](grpc::ServerContext& context, const auto& request, auto& response) {
+    interrupted_ = true;  // while the first image is in work
+    return AnswerWithOneObject(context, request, response);
+  });
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"ground", a, a, a, "--server", server.address()}), kExitInterrupted);
+  EXPECT_EQ(server.calls(), 1);
+  EXPECT_THAT(out_.str(), EndsWith("3 images: 1 grounded, 0 failed, 2 left out\n"));
+}
+
+TEST_F(RunTest, Ground_SeveralImagesOnATerminal_ProgressBarOnStderr) {
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Ground({a, a}, /*terminal=*/true), kExitOk);
+  EXPECT_THAT(err_.str(), AllOf(HasSubstr("] 1/2 a.png"), HasSubstr("] 2/2 a.png")));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("1/2")));
+}
+
+TEST_F(RunTest, Ground_Timeout_DeadlineExceededNamesTheFile) {
+  const FakeServer server([](grpc::ServerContext& context, auto&, auto&) {
+    while (!context.IsCancelled()) std::this_thread::yield();
+    return grpc::Status::CANCELLED;
+  });
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"ground", a, "--server", server.address(), "--timeout", "0.05"}), kExitFailed);
+  EXPECT_THAT(err_.str(), StartsWith("objectdino: " + a + ": DEADLINE_EXCEEDED: "));
+}
+
+TEST_F(RunTest, Arguments_Wrong_OneLineAndExit2) {
+  const std::vector<std::vector<std::string>> cases = {
+      {},
+      {"paint"},
+      {"ground"},
+      {"ground", "a.jpg", "--colour"},
+      {"ground", "a.jpg", "--method", "magic"},
+      {"ground", "a.jpg", "--max-objects", "-1"},
+      {"ground", "a.jpg", "--max-objects", "many"},
+      {"ground", "a.jpg", "--concurrency", "0"},
+      {"ground", "a.jpg", "--timeout", "0"},
+      {"ground", "a.jpg", "--timeout", "inf"},
+      {"ground", "a.jpg", "--timeout", "nan"},
+      {"ground", "a.jpg", "--server", ""},
+      {"health", "now"},
+  };
+  for (const auto& arguments : cases) {
+    EXPECT_EQ(Run(arguments), kExitUsage) << ::testing::PrintToString(arguments);
+    EXPECT_THAT(err_.str(), StartsWith("objectdino: "));
+    EXPECT_EQ(Lines(err_.str()), 1) << err_.str();
+    EXPECT_EQ(out_.str(), "");
+  }
+}
+
+TEST_F(RunTest, Help_AnyCommand_DocumentsTheExitCodes) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--help"}, {"ground", "--help"}}) {
+    EXPECT_EQ(Run(arguments), kExitOk);
+    EXPECT_THAT(out_.str(),
+                AllOf(HasSubstr("Exit codes:"), HasSubstr("  3 "), HasSubstr("  130 ")));
+  }
+}
+
+TEST_F(RunTest, Version_Flag_NameAndNumber) {
+  EXPECT_EQ(Run({"--version"}), kExitOk);
+  EXPECT_THAT(out_.str(), ::testing::MatchesRegex("objectdino [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST_F(RunTest, Info_Json_Document) {
+  EXPECT_EQ(Run({"info", "--json", "--server", server_.address()}), kExitOk);
+  EXPECT_EQ(nlohmann::json::parse(out_.str())["model"]["name"], "fake");
+}
+
+TEST_F(RunTest, Info_Text_ModelAndMethods) {
+  EXPECT_EQ(Run({"info", "--server", server_.address()}), kExitOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("fake"), HasSubstr("object_dino")));
+}
+
+TEST_F(RunTest, Health_Serving_Exit0) {
+  EXPECT_EQ(Run({"health", "--server", server_.address()}), kExitOk);
+  EXPECT_EQ(out_.str(), "SERVING\n");
+}
+
+TEST_F(RunTest, Health_NotServing_Exit1) {
+  server_.health = grpc::health::v1::HealthCheckResponse::NOT_SERVING;
+  EXPECT_EQ(Run({"health", "--server", server_.address()}), kExitFailed);
+  EXPECT_EQ(out_.str(), "NOT_SERVING\n");
+}
+
+TEST_F(RunTest, Health_Unreachable_Exit3) {
+  std::string address;
+  { address = FakeServer(AnswerWithOneObject).address(); }
+  EXPECT_EQ(Run({"health", "--server", address}), kExitUnreachable);
+}
+
+}  // namespace
+}  // namespace objectdino
