@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/engine.h"
+
+#include <utility>
+
+#include "core/base/status_macros.h"
+#include "core/pipeline/torch_runtime.h"
+
+namespace objectdino {
+namespace {
+
+class GrounderEngine final : public GroundingEngine {
+ public:
+  explicit GrounderEngine(std::unique_ptr<Grounder> grounder)
+      : grounder_(std::move(grounder)),
+        facts_{grounder_->model_name(), grounder_->weights_digest(), grounder_->device(),
+               TorchVersion(), grounder_->model()} {}
+
+  absl::StatusOr<Grounding> Ground(const Image& image,
+                                   const GroundOptions& options) const override {
+    return grounder_->Ground(image, options);
+  }
+  const ModelFacts& facts() const override { return facts_; }
+
+ private:
+  std::unique_ptr<Grounder> grounder_;
+  ModelFacts facts_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GroundingEngine>> LoadEngine(const GrounderOptions& options) {
+  OBJECTDINO_ASSIGN_OR_RETURN(std::unique_ptr<Grounder> grounder, Grounder::Load(options));
+  return std::unique_ptr<GroundingEngine>(new GrounderEngine(std::move(grounder)));
+}
+
+}  // namespace objectdino

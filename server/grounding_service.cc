@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/grounding_service.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+#include "server/grpc_status.h"
+#include "server/model_info.h"
+
+namespace objectdino {
+namespace {
+
+// A stream that ends at once.
+class EndedStream final
+    : public grpc::ServerBidiReactor<v1::StreamGroundRequest, v1::StreamGroundResponse> {
+ public:
+  explicit EndedStream(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+absl::Status NotOffered(const char* method) {
+  return absl::UnimplementedError(absl::StrCat(method, " is not offered by this server yet"));
+}
+
+}  // namespace
+
+grpc::Status GroundingServiceImpl::Outcome(const char* method, const absl::Status& status,
+                                           absl::Time arrival) {
+  WireStatus wire = ToWireStatus(status);
+  parts_.metrics.ObserveRequest(method, CodeName(wire.status),
+                                absl::ToDoubleSeconds(absl::Now() - arrival));
+  return wire.status;
+}
+
+grpc::ServerUnaryReactor* GroundingServiceImpl::Ground(grpc::CallbackServerContext* context,
+                                                       const v1::GroundRequest* request,
+                                                       v1::GroundResponse* response) {
+  return GroundCall::Start(parts_, context, request, response);
+}
+
+grpc::ServerBidiReactor<v1::StreamGroundRequest, v1::StreamGroundResponse>*
+GroundingServiceImpl::StreamGround(grpc::CallbackServerContext* /*context*/) {
+  return new EndedStream(Outcome("StreamGround", NotOffered("StreamGround"), absl::Now()));
+}
+
+grpc::ServerUnaryReactor* GroundingServiceImpl::VerifyRegions(
+    grpc::CallbackServerContext* context, const v1::VerifyRegionsRequest* /*request*/,
+    v1::VerifyRegionsResponse* /*response*/) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(Outcome("VerifyRegions", NotOffered("VerifyRegions"), absl::Now()));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* GroundingServiceImpl::GetModelInfo(
+    grpc::CallbackServerContext* context, const v1::GetModelInfoRequest* /*request*/,
+    v1::GetModelInfoResponse* response) {
+  const absl::Time arrival = absl::Now();
+  *response = DescribeModel(parts_.engine.facts(), parts_.limits);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(Outcome("GetModelInfo", absl::OkStatus(), arrival));
+  return reactor;
+}
+
+}  // namespace objectdino

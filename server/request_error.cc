@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/request_error.h"
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+
+#include "core/image/decode.h"
+
+namespace objectdino {
+namespace {
+
+constexpr char kFieldPayload[] = "objectdino/FIELD";
+constexpr char kResponseTooLargePayload[] = "objectdino/RESPONSE_TOO_LARGE";
+constexpr char kRetryPayload[] = "objectdino/RETRY";
+// About the time of one image on one core: by then a slot is free again.
+constexpr absl::Duration kRetryDelay = absl::Milliseconds(200);
+
+}  // namespace
+
+absl::Status WithField(absl::Status status, absl::string_view field) {
+  status.SetPayload(kFieldPayload, absl::Cord(field));
+  return status;
+}
+
+absl::Status FieldError(absl::string_view field, absl::string_view what) {
+  return WithField(absl::InvalidArgumentError(absl::StrCat(field, " ", what)), field);
+}
+
+absl::Status FieldUnimplemented(absl::string_view field, absl::string_view what) {
+  return WithField(absl::UnimplementedError(absl::StrCat(field, " ", what)), field);
+}
+
+absl::Status ImageTooLarge(absl::string_view field, absl::string_view what) {
+  absl::Status status = FieldError(field, what);
+  status.SetPayload(kImageTooLargePayload, absl::Cord());
+  return status;
+}
+
+absl::Status ResponseTooLarge(int64_t bytes, int64_t limit) {
+  absl::Status status = absl::ResourceExhaustedError(
+      absl::StrCat("the response would be ", bytes, " bytes, at most ", limit,
+                   " are allowed: ask for fewer outputs or a smaller input_size"));
+  status.SetPayload(kResponseTooLargePayload, absl::Cord());
+  return status;
+}
+
+absl::Status TooManyInFlight(int limit) {
+  absl::Status status =
+      absl::ResourceExhaustedError(absl::StrCat("all ", limit, " places in flight are taken"));
+  status.SetPayload(kRetryPayload, absl::Cord());
+  return status;
+}
+
+std::optional<std::string> FieldOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kFieldPayload);
+  if (!payload.has_value()) return std::nullopt;
+  return std::string(*payload);
+}
+
+std::optional<std::string> ReasonOf(const absl::Status& status) {
+  if (status.GetPayload(kImageTooLargePayload).has_value()) return "IMAGE_TOO_LARGE";
+  if (status.GetPayload(kResponseTooLargePayload).has_value()) return "RESPONSE_TOO_LARGE";
+  return std::nullopt;
+}
+
+std::optional<absl::Duration> RetryDelayOf(const absl::Status& status) {
+  if (!status.GetPayload(kRetryPayload).has_value()) return std::nullopt;
+  return kRetryDelay;
+}
+
+}  // namespace objectdino

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole server: builds and owns everything, in start order.
+#ifndef OBJECTDINO_SERVER_SERVER_H_
+#define OBJECTDINO_SERVER_SERVER_H_
+
+#include <grpcpp/server.h>
+#include <memory>
+#include <prometheus/exposer.h>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "server/config.h"
+#include "server/engine.h"
+#include "server/event_log.h"
+#include "server/grounding_service.h"
+#include "server/in_flight.h"
+#include "server/lanes.h"
+#include "server/metrics.h"
+
+namespace objectdino {
+
+class Server {
+ public:
+  // Serves when it returns. FAILED_PRECONDITION: an address cannot be taken,
+  // or a limit does not fit the model. REQUIRES: `config` is
+  // valid, lanes >= 1. `log` outlives the server.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerConfig& config,
+                                                       std::unique_ptr<GroundingEngine> engine,
+                                                       EventLog& log);
+  ~Server();  // drains without patience, unless Drain was called
+
+  // Health says NOT_SERVING and new requests are UNAVAILABLE; requests in flight have until `grace`
+  // to finish, then they are cancelled. True when all of them finished. Call once.
+  bool Drain(absl::Duration grace);
+
+  // As bound: port 0 is replaced by the port.
+  const std::string& grpc_address() const { return grpc_address_; }
+  // Empty without an endpoint.
+  const std::string& metrics_address() const { return metrics_address_; }
+
+ private:
+  Server(const ServerConfig& config, std::unique_ptr<GroundingEngine> engine, EventLog& log);
+  absl::Status StartMetrics(const std::string& listen);
+  absl::Status StartGrpc(const std::string& listen);
+
+  const Limits limits_;
+  EventLog& log_;
+  std::unique_ptr<GroundingEngine> engine_;
+  Metrics metrics_;
+  InFlight in_flight_;
+  Lanes lanes_;
+  GroundingServiceImpl service_;
+  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<grpc::Server> grpc_;  // first to go: its calls use all of the above
+  std::string metrics_address_;
+  std::string grpc_address_;
+  bool drained_ = false;
+};
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_SERVER_SERVER_H_

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status contract of the proto, over a socket: a test a row.
+#include "server/grounding_service.h"
+
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "gtest/gtest.h"
+
+#include "server/version.h"
+#include "tests/support/files.h"
+#include "tests/support/running_server.h"
+
+namespace objectdino {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::RawRequest;
+using testing::RunningServer;
+
+template <typename Detail>
+Detail DetailOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  details.ParseFromString(status.error_details());
+  Detail detail;
+  for (const auto& any : details.details()) {
+    if (any.UnpackTo(&detail)) return detail;
+  }
+  ADD_FAILURE() << "no " << Detail::descriptor()->full_name() << " in " << details.DebugString();
+  return detail;
+}
+
+std::string ReadFile(const std::string& name) {
+  return testing::ReadRepositoryFile("tests/data/" + name);
+}
+
+TEST(Ground, RawImage_IsAnswered) {
+  RunningServer running;
+  v1::GroundResponse response;
+  const grpc::Status status = running.Ground(RawRequest("a"), &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.request_id(), "a");
+  EXPECT_EQ(response.image().format(), "raw");
+  EXPECT_EQ(response.objects_size(), 1);
+  EXPECT_EQ(response.model().name(), "fake");
+  EXPECT_FLOAT_EQ(response.timing().backbone_ms(), 7);
+  EXPECT_EQ(response.timing().batch_size(), 1U);
+}
+
+TEST(Ground, EncodedImage_IsAnswered) {
+  RunningServer running;
+  v1::GroundRequest request;
+  request.mutable_image()->set_encoded(ReadFile("png8.png"));
+  v1::GroundResponse response;
+  const grpc::Status status = running.Ground(request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.image().format(), "png");
+}
+
+TEST(Ground, CorruptImage_IsInvalidWithTheField) {
+  RunningServer running;
+  v1::GroundRequest request;
+  request.mutable_image()->set_encoded(ReadFile("truncated.jpg"));
+  const grpc::Status status = running.Ground(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(DetailOf<google::rpc::BadRequest>(status).field_violations(0).field(), "image.encoded");
+}
+
+TEST(Ground, BadOption_IsInvalidWithTheField) {
+  RunningServer running;
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_clusters(1);
+  const grpc::Status status = running.Ground(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "options.clusters must be in [2, 64], got 1");
+  EXPECT_EQ(DetailOf<google::rpc::BadRequest>(status).field_violations(0).field(),
+            "options.clusters");
+}
+
+TEST(Ground, TooManyPixels_IsInvalidWithTheReason) {
+  RunningServer running;
+  v1::GroundRequest request;
+  request.mutable_image()->set_encoded(ReadFile("bomb_20000x20000_1bit.png"));
+  const grpc::Status status = running.Ground(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(status).reason(), "IMAGE_TOO_LARGE");
+}
+
+TEST(Ground, RequestTooLarge_IsExhausted) {
+  ServerConfig config = RunningServer::OneLane();
+  config.limits.max_request_bytes = 1 << 20;
+  RunningServer running(config);
+  v1::GroundRequest request;
+  request.mutable_image()->set_encoded(std::string(2 << 20, 'x'));
+  EXPECT_EQ(running.Ground(request).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST(Ground, ResponseTooLarge_IsExhaustedWithTheReason) {
+  ServerConfig config = RunningServer::OneLane();
+  config.limits.max_response_bytes = 100;
+  RunningServer running(config);
+  const grpc::Status status = running.Ground(RawRequest());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(status).reason(), "RESPONSE_TOO_LARGE");
+}
+
+TEST(Ground, TooManyInFlight_IsExhaustedWithARetryDelay) {
+  ServerConfig config = RunningServer::OneLane();
+  config.limits.max_inflight = 1;
+  RunningServer running(config);
+  running.engine().Block();
+  std::thread first([&] { EXPECT_TRUE(running.Ground(RawRequest()).ok()); });
+  running.engine().WaitForFirstCall();
+  grpc::ClientContext context;
+  const grpc::Status status = running.GroundIn(&context, RawRequest());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  const auto delay = DetailOf<google::rpc::RetryInfo>(status).retry_delay();
+  EXPECT_GT(delay.seconds() + delay.nanos(), 0);
+  EXPECT_EQ(context.GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 1U);
+  running.engine().Release();
+  first.join();
+  EXPECT_TRUE(running.Ground(RawRequest()).ok());  // the place is free again
+}
+
+TEST(Ground, DeadlinePassesInTheQueue_EngineIsNotCalled) {
+  RunningServer running;
+  running.engine().Block();
+  std::thread first([&] { EXPECT_TRUE(running.Ground(RawRequest()).ok()); });
+  running.engine().WaitForFirstCall();
+  EXPECT_EQ(running.Ground(RawRequest(), nullptr, absl::Milliseconds(1)).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  running.engine().Release();
+  first.join();
+  EXPECT_TRUE(running.Ground(RawRequest()).ok());  // came after it in the queue
+  EXPECT_EQ(running.engine().calls(), 2);
+}
+
+TEST(Ground, CancelledInTheQueue_EngineIsNotCalled) {
+  RunningServer running;
+  running.engine().Block();
+  std::thread first([&] { EXPECT_TRUE(running.Ground(RawRequest("first")).ok()); });
+  running.engine().WaitForFirstCall();
+  grpc::ClientContext context;
+  std::thread second([&] {
+    EXPECT_EQ(running.GroundIn(&context, RawRequest("second")).error_code(),
+              grpc::StatusCode::CANCELLED);
+  });
+  running.log().WaitFor("ground.queued", "second");
+  context.TryCancel();
+  second.join();
+  // A call on the same connection after the cancellation: its arrival proves that of the other.
+  std::thread third([&] { EXPECT_TRUE(running.Ground(RawRequest("third")).ok()); });
+  running.log().WaitFor("ground.queued", "third");
+  running.engine().Release();
+  first.join();
+  third.join();
+  EXPECT_EQ(running.log().WaitFor("ground.done", "second")["code"], "CANCELLED");
+  EXPECT_EQ(running.engine().calls(), 2);
+}
+
+TEST(CheckStillWanted, DeadlineIsLookedAtFirst) {
+  const absl::Time now = absl::UnixEpoch() + absl::Hours(1);
+  EXPECT_TRUE(CheckStillWanted(false, now + absl::Seconds(1), now).ok());
+  EXPECT_TRUE(CheckStillWanted(false, absl::InfiniteFuture(), now).ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(CheckStillWanted(true, now, now)));
+  EXPECT_TRUE(absl::IsCancelled(CheckStillWanted(true, now + absl::Seconds(1), now)));
+}
+
+TEST(Ground, OutOfMemory_IsExhausted) {
+  RunningServer running;
+  running.engine().FailWith(absl::ResourceExhaustedError("out of memory"));
+  EXPECT_EQ(running.Ground(RawRequest()).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST(Ground, EngineFault_IsInternalWithALoggedId) {
+  RunningServer running;
+  running.engine().FailWith(absl::InternalError("secret of the engine"));
+  const grpc::Status status = running.Ground(RawRequest("a"));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
+  const nlohmann::json line = running.log().WaitFor("ground.done", "a");
+  EXPECT_THAT(status.error_message(), HasSubstr(line["incident"].get<std::string>()));
+  EXPECT_THAT(status.error_message(), ::testing::Not(HasSubstr("secret")));
+  EXPECT_EQ(line["message"], "secret of the engine");
+  EXPECT_EQ(line["level"], "error");
+}
+
+TEST(Ground, Outcome_IsOneLogLine) {
+  RunningServer running;
+  ASSERT_TRUE(running.Ground(RawRequest("a")).ok());
+  const nlohmann::json line = running.log().WaitFor("ground.done", "a");
+  EXPECT_EQ(line["code"], "OK");
+  EXPECT_EQ(line["backbone_ms"], 7);
+  EXPECT_THAT(line["peer"].get<std::string>(), HasSubstr("127.0.0.1"));
+  EXPECT_GT(line["request_bytes"], 0);
+  EXPECT_GT(line["response_bytes"], 0);
+}
+
+TEST(StreamGround, Call_IsUnimplementedWithAMessage) {
+  RunningServer running;
+  grpc::ClientContext context;
+  const grpc::Status status = running.stub().StreamGround(&context)->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("StreamGround"));
+}
+
+TEST(VerifyRegions, Call_IsUnimplementedWithAMessage) {
+  RunningServer running;
+  grpc::ClientContext context;
+  v1::VerifyRegionsResponse response;
+  const grpc::Status status = running.stub().VerifyRegions(&context, {}, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("VerifyRegions"));
+}
+
+TEST(GetModelInfo, Call_DescribesModelLimitsAndDefaults) {
+  ServerConfig config = RunningServer::OneLane();
+  config.limits.max_inflight = 5;
+  RunningServer running(config);
+  grpc::ClientContext context;
+  v1::GetModelInfoResponse info;
+  ASSERT_TRUE(running.stub().GetModelInfo(&context, {}, &info).ok());
+  EXPECT_EQ(info.model().name(), "fake");
+  EXPECT_EQ(info.family(), "dinov2");
+  EXPECT_EQ(info.layers(), 12U);
+  EXPECT_EQ(info.patch_size(), 14U);
+  EXPECT_EQ(info.build_version(), kVersion);
+  EXPECT_EQ(info.limits().max_inflight(), 5U);
+  EXPECT_EQ(info.defaults().clusters(), 5U);
+  EXPECT_EQ(info.defaults().method(), v1::METHOD_OBJECT_DINO);
+  EXPECT_EQ(info.methods_size(), 3);
+}
+
+}  // namespace
+}  // namespace objectdino

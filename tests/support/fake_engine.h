@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// A grounding engine without a model: finds one object, blocks or fails on demand.
+#ifndef OBJECTDINO_TESTS_SUPPORT_FAKE_ENGINE_H_
+#define OBJECTDINO_TESTS_SUPPORT_FAKE_ENGINE_H_
+
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+#include "server/engine.h"
+
+namespace objectdino::testing {
+
+inline ModelFacts FakeModelFacts() {
+  ModelFacts facts;
+  facts.name = "fake";
+  facts.weights_sha256 = std::string(64, 'a');
+  facts.device = "cpu";
+  facts.torch_version = "none";
+  facts.config.layers = 12;
+  facts.config.heads = 6;
+  facts.config.width = 4;
+  facts.config.patch_size = 14;
+  return facts;
+}
+
+// 2 x 3 patches; the object covers patches 1 and 4, the middle column.
+inline Grounding FakeGrounding(ImageSize image, bool patch_embeddings) {
+  Grounding grounding;
+  grounding.image = image;
+  grounding.grid = {2, 3, 14};
+  GroundedObject object;
+  object.score = 0.5;
+  object.box = {static_cast<float>(image.width) / 3, 0, static_cast<float>(image.width) * 2 / 3,
+                static_cast<float>(image.height)};
+  object.mask = {0, 1, 0, 0, 1, 0};
+  object.anchor = {static_cast<float>(image.width) / 2, static_cast<float>(image.height) / 4};
+  object.patches = 2;
+  object.embedding = {0.5, -0.5, 0.5, 0.5};
+  grounding.objects = {object};
+  grounding.objectness = {0, 1, 0.25, 0, 0.75, 0};
+  grounding.heads = {{10, 2}, {11, 0}};
+  grounding.embedding_width = 4;
+  if (patch_embeddings) {
+    for (int i = 0; i < 6 * 4; ++i) grounding.patch_tokens.push_back(static_cast<float>(i));
+  }
+  grounding.timings.backbone_ms = 7;
+  return grounding;
+}
+
+// Thread-safe.
+class FakeEngine final : public GroundingEngine {
+ public:
+  absl::StatusOr<Grounding> Ground(const Image& image,
+                                   const GroundOptions& options) const override {
+    const absl::MutexLock lock(&mutex_);
+    ++calls_;
+    mutex_.Await(absl::Condition(
+        +[](bool* blocked) { return !*blocked; }, &blocked_));
+    if (!status_.ok()) return status_;
+    Grounding grounding = FakeGrounding(image.size(), options.patch_embeddings);
+    if (blank_) {
+      grounding.objects.clear();
+      grounding.warnings.push_back({WarningCode::kLowConfidence, "blank"});
+    }
+    return grounding;
+  }
+  const ModelFacts& facts() const override { return facts_; }
+
+  // Calls wait inside until Release.
+  void Block() { Set(&blocked_, true); }
+  void Release() { Set(&blocked_, false); }
+  // From now on: no object and LOW_CONFIDENCE.
+  void FindNothing() { Set(&blank_, true); }
+  void FailWith(absl::Status status) {
+    const absl::MutexLock lock(&mutex_);
+    status_ = std::move(status);
+  }
+  int calls() const {
+    const absl::MutexLock lock(&mutex_);
+    return calls_;
+  }
+  void WaitForFirstCall() const {
+    const absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](int* calls) { return *calls > 0; }, &calls_));
+  }
+
+ private:
+  void Set(bool* flag, bool value) const {
+    const absl::MutexLock lock(&mutex_);
+    *flag = value;
+  }
+
+  const ModelFacts facts_ = FakeModelFacts();
+  mutable absl::Mutex mutex_;
+  mutable int calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable bool blocked_ = false;  // guarded by mutex_, set through a pointer
+  bool blank_ = false;            // the same
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace objectdino::testing
+
+#endif  // OBJECTDINO_TESTS_SUPPORT_FAKE_ENGINE_H_
