@@ -117,6 +117,7 @@ int RunCorLoc(const Arguments& args) {
     samples->resize(args.limit);
   if (samples->empty()) return Fail(absl::NotFoundError(args.data + ": no annotated image"));
   SetTorchThreads(1);
+  KeepFreedMemory();
   auto grounder = Grounder::Load({.model_dir = args.model});
   if (!grounder.ok()) return Fail(grounder.status());
   if (const absl::Status blas = CheckTorchBlas(); !blas.ok()) {

@@ -53,31 +53,19 @@ std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_toke
   return ToVector(sum / sum.sum());
 }
 
-std::vector<float> AnchoredEvidence(absl::Span<const at::Tensor> unit_patches,
+std::vector<float> AnchoredEvidence(absl::Span<const HeadVectors> layers,
                                     absl::Span<const HeadRef> heads,
                                     absl::Span<const float> cls_attention, const PatchGrid& grid) {
   OBJECTDINO_CHECK(!heads.empty() && cls_attention.size() == static_cast<size_t>(grid.size()));
   std::map<int, std::vector<int>> heads_of_layer;
   for (const HeadRef& ref : heads) heads_of_layer[ref.layer].push_back(ref.head);
-
-  const std::vector<float> anchors = AnchorWeights(cls_attention, grid);
-  const at::TensorOptions options = unit_patches[heads.front().layer].options();
-  const at::Tensor weights =
-      at::from_blob(const_cast<float*>(anchors.data()), {1, grid.size()}, at::kFloat)
-          .to(options.device());
-  at::Tensor evidence = at::zeros({grid.size(), 1}, options);
+  const std::vector<float> weights = AnchorWeights(cls_attention, grid);
+  std::vector<float> evidence(grid.size(), 0.0f);
   for (const auto& [layer, selected] : heads_of_layer) {
-    const at::Tensor& unit = unit_patches[layer];              // [N, 3, H, d]
-    const at::Tensor flat = unit.reshape({unit.size(0), -1});  // [N, 3 H d]
-    at::Tensor chosen =
-        at::zeros({1, unit.size(2), 1}, at::kFloat);  // 1 where the head is selected
-    for (const int head : selected) chosen[0][head][0] = 1;
-    const at::Tensor anchor = at::mm(weights, flat)
-                                  .view({3, unit.size(2), unit.size(3)})
-                                  .mul_(chosen.to(options.device()));  // [3, H, d]
-    evidence.addmm_(flat, anchor.view({-1, 1}));                       // [N, 1]
+    AddEvidence(layers[layer], selected, weights, absl::MakeSpan(evidence));
   }
-  return ToVector(evidence.div_(3.0 * static_cast<double>(heads.size())).squeeze(1));
+  for (float& value : evidence) value /= 3.0f * static_cast<float>(heads.size());
+  return evidence;
 }
 
 std::vector<float> PublishedObjectness(absl::Span<const float> descriptors, int heads_per_layer,

@@ -13,6 +13,7 @@
 
 #include "core/base/head_ref.h"
 #include "core/base/patch_grid.h"
+#include "core/heads/head_vectors.h"
 #include "core/vit/vision_transformer.h"
 
 namespace objectdino {
@@ -24,9 +25,9 @@ std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_toke
 
 // Anchored objectness (defaults.md section 2), before scaling: with a = CLS attention, b = uniform
 // on the outer ring of patches, the mean over the heads and over r in {q, k, v} of x^_j . sum_i
-// (a_i - b_i) x^_i. `unit_patches` holds one [N, 3, H, d] a layer. Cost: O(N * 3 H d) a layer that
-// has a selected head.
-std::vector<float> AnchoredEvidence(absl::Span<const at::Tensor> unit_patches,
+// (a_i - b_i) x^_i. `layers` holds the vectors of every layer that has a selected head, by number.
+// Cost: O(N * 3 H d) a layer that has a selected head.
+std::vector<float> AnchoredEvidence(absl::Span<const HeadVectors> layers,
                                     absl::Span<const HeadRef> heads,
                                     absl::Span<const float> cls_attention, const PatchGrid& grid);
 

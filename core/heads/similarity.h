@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Patch similarities of the attention heads, condensed to one descriptor a head.
+// The quadratic forms of the published method: patch similarities of the attention heads, one
+// descriptor a head.
 //
 // Letters: N patches, H heads, d head dimension; r in {q, k, v}; x^ = x / max(||x||, 1e-12).
 // Thread-safety: pure functions; run under c10::InferenceMode.
@@ -21,11 +22,6 @@ at::Tensor UnitPatches(const LayerTap& tap, int prefix_tokens);
 // Uses that exp(C) is symmetric: with w = 1 / row sums, the column mean is exp(C) w / N. Cost: O(H
 // N^2 d), one N x N map a head and r at a time.
 at::Tensor ExactDescriptors(const at::Tensor& unit_patches, double temperature);
-
-// Linear descriptors [H, N]: entry j is the mean over r of x^_j . mean_i x^_i, centred per head.
-// The first-order term of the published ones up to scale and sign; picks the same heads
-// (defaults.md section 1). Cost: O(H N d).
-at::Tensor LinearDescriptors(const at::Tensor& unit_patches);
 
 }  // namespace objectdino
 

@@ -20,8 +20,8 @@ namespace objectdino {
 // `mask` is row-major [height, width], non-zero = inside. REQUIRES: mask.size() == height * width.
 std::string EncodeCocoRle(absl::Span<const uint8_t> mask, int height, int width);
 
-// Inverse; values 0 and 1. INVALID_ARGUMENT when `rle` is malformed or its runs do not sum to
-// height * width.
+// Inverse; values 0 and 1. Safe on any bytes: INVALID_ARGUMENT when `rle` is malformed, its runs do
+// not sum to height * width, or that product is negative or above 2^31 - 1.
 absl::StatusOr<std::vector<uint8_t>> DecodeCocoRle(absl::string_view rle, int height, int width);
 
 }  // namespace objectdino

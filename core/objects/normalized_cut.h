@@ -9,9 +9,10 @@
 //
 // Degenerate graphs (every pair linked, or none but the diagonal) have no meaningful cut: every
 // non-trivial eigenvalue is the same. Then tau is replaced by half the smallest affinity if that is
-// negative, else 1.5 times it; if the graph is still degenerate, the weighted graph (affinities
-// below tau -> 1e-5) is cut. Either way the result says so in `degenerate`. Thread-safety: pure
-// functions. Cost: O(N^2) a Lanczos step, some tens of steps; N^2 doubles of memory.
+// negative, else 1.5 times it; if the graph is still degenerate, the weighted graph W =
+// max(affinity, 1e-5) is cut, and tau is 1e-5. Either way the result says so in `degenerate`.
+// Thread-safety: pure functions. Cost: N^2 / 8 additions a Lanczos step (patch_graph.h), some tens
+// of steps, N^2 bits of memory; a dense solve takes O(N^3).
 #ifndef OBJECTDINO_CORE_OBJECTS_NORMALIZED_CUT_H_
 #define OBJECTDINO_CORE_OBJECTS_NORMALIZED_CUT_H_
 
@@ -40,8 +41,8 @@ struct NormalizedCut {
   bool degenerate = false;      // a fallback was used: low confidence
 };
 
-// `affinity` is symmetric row-major [N, N], N >= 2. INVALID_ARGUMENT for a wrong size or values
-// that are not finite.
+// `affinity` is symmetric row-major [N, N], N >= 2; only its lower triangle makes edges.
+// INVALID_ARGUMENT for a wrong size or values that are not finite.
 absl::StatusOr<NormalizedCut> CutGraph(absl::Span<const float> affinity, int patches,
                                        const NormalizedCutOptions& options);
 

@@ -9,6 +9,7 @@
 
 #include "core/base/status_macros.h"
 #include "core/heads/affinity.h"
+#include "core/heads/head_vectors.h"
 #include "core/heads/object_map.h"
 #include "core/heads/selection.h"
 #include "core/heads/similarity.h"
@@ -33,25 +34,47 @@ absl::StatusOr<std::vector<HeadRef>> ChooseHeads(const std::vector<float>& descr
   return std::move(clusters.object_heads);
 }
 
+std::vector<float> LinearRows(const std::vector<HeadVectors>& layers) {
+  std::vector<float> rows;
+  for (const HeadVectors& layer : layers) {
+    const std::vector<float> more = LinearDescriptors(layer);
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
+  return rows;
+}
+
+std::vector<float> ExactRows(const std::vector<at::Tensor>& unit, const ModelConfig& model) {
+  const double temperature = 1 / std::sqrt(static_cast<double>(model.head_dim()));
+  std::vector<at::Tensor> rows;
+  for (const at::Tensor& layer : unit) rows.push_back(ExactDescriptors(layer, temperature));
+  return ToVector(at::cat(rows));
+}
+
 }  // namespace
 
 absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const PatchGrid& grid,
                                        const ModelConfig& model, const GroundOptions& options) {
   const bool paper = options.method == Method::kObjectDinoPaper;
-  const bool describe = paper || options.head_selection == HeadSelection::kClustered;
-  std::vector<at::Tensor> unit(taps.size());  // [N, 3, H, d] each
-  std::vector<at::Tensor> rows;               // [H, N] each
+  const bool cluster = options.head_selection == HeadSelection::kClustered;
+  std::vector<at::Tensor> on_cpu;  // [N, 3, H, d] a layer; keeps alive what `vectors` borrows
+  std::vector<HeadVectors> vectors;
   for (const LayerTap& tap : taps) {
-    const bool needed = describe || tap.layer + 2 >= model.layers;
-    if (!needed) continue;
-    unit[tap.layer] = UnitPatches(tap, model.prefix_tokens());
-    if (!describe) continue;
-    rows.push_back(
-        paper ? ExactDescriptors(unit[tap.layer], 1 / std::sqrt(double{1} * model.head_dim()))
-              : LinearDescriptors(unit[tap.layer]));
+    on_cpu.push_back(
+        tap.qkv[0].slice(0, model.prefix_tokens()).to(at::kCPU, at::kFloat).contiguous());
+    const at::Tensor& qkv = on_cpu.back();
+    const bool needed = cluster || tap.layer + 2 >= model.layers;
+    vectors.push_back(
+        !needed ? HeadVectors()
+                : MakeHeadVectors({qkv.const_data_ptr<float>(), static_cast<size_t>(qkv.numel())},
+                                  grid.size(), model.heads, model.head_dim()));
   }
-  std::vector<float> descriptors;  // [L H, N]
-  if (describe) descriptors = ToVector(at::cat(rows));
+  std::vector<at::Tensor> unit;  // [N, 3, H, d] a layer
+  if (options.method != Method::kObjectDino) {
+    for (const LayerTap& tap : taps) unit.push_back(UnitPatches(tap, model.prefix_tokens()));
+  }
+  const std::vector<float> descriptors = paper     ? ExactRows(unit, model)  // [L H, N]
+                                         : cluster ? LinearRows(vectors)
+                                                   : std::vector<float>();
 
   HeadEvidence evidence;
   OBJECTDINO_ASSIGN_OR_RETURN(evidence.heads,
@@ -59,7 +82,7 @@ absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const Pa
   evidence.cls_attention = ClsAttention(taps, model.prefix_tokens());
   evidence.objectness =
       paper ? PublishedObjectness(descriptors, model.heads, grid.size(), evidence.heads)
-            : MinMaxScale(AnchoredEvidence(unit, evidence.heads, evidence.cls_attention, grid));
+            : MinMaxScale(AnchoredEvidence(vectors, evidence.heads, evidence.cls_attention, grid));
   if (options.method != Method::kObjectDino) evidence.affinity = HeadAffinity(unit, evidence.heads);
   const auto finite = [](float value) { return std::isfinite(value); };
   if (!std::all_of(evidence.objectness.begin(), evidence.objectness.end(), finite)) {

@@ -2,6 +2,7 @@
 #include "core/pipeline/torch_runtime.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 
 #include "ATen/Parallel.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,11 @@
 namespace objectdino {
 
 void SetTorchThreads(int threads) { at::set_num_threads(threads); }
+
+void KeepFreedMemory() {
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
+}
 
 absl::Status CheckTorchBlas() {
   Dl_info info;
@@ -27,6 +33,6 @@ absl::Status CheckTorchBlas() {
   return absl::OkStatus();
 }
 
-std::string TorchVersion() { return absl::StrCat("LibTorch ", TORCH_VERSION); }
+std::string TorchVersion() { return TORCH_VERSION; }
 
 }  // namespace objectdino

@@ -14,11 +14,15 @@ namespace objectdino {
 // before Load. One thread a lane is the default choice (build.md, trap C).
 void SetTorchThreads(int threads);
 
+// Lets the C library keep freed memory for the next image instead of returning it page by page to the kernel: every
+// forward pass allocates the same tens of megabytes again. Call once from main.
+void KeepFreedMemory();
+
 // OK when matrix products are served by LibTorch's own BLAS; FAILED_PRECONDITION when another
 // library interposes it, which costs a factor of about 17 (build.md, trap B).
 absl::Status CheckTorchBlas();
 
-// "LibTorch 2.13.0".
+// Of LibTorch: "2.13.0".
 std::string TorchVersion();
 
 }  // namespace objectdino

@@ -21,6 +21,7 @@
 #include "gtest/gtest.h"
 
 #include "core/heads/affinity.h"
+#include "core/heads/head_vectors.h"
 #include "core/heads/object_map.h"
 #include "core/heads/selection.h"
 #include "core/heads/similarity.h"
@@ -214,17 +215,22 @@ TEST_P(GoldenTest, EveryStageMatches) {
   ASSERT_TRUE(Close("cls_attention", cls, kMapTolerance));
   std::vector<at::Tensor> unit;
   std::vector<at::Tensor> exact_rows;
-  std::vector<at::Tensor> linear_rows;
+  std::vector<HeadVectors> vectors;
+  std::vector<float> linear_descriptors;
   for (const LayerTap& tap : forward.taps) {
     unit.push_back(UnitPatches(tap, model.prefix_tokens()));
     exact_rows.push_back(
         ExactDescriptors(unit.back(), 1 / std::sqrt(double{1} * model.head_dim())));
-    linear_rows.push_back(LinearDescriptors(unit.back()));
+    const at::Tensor patches = tap.qkv[0].slice(0, model.prefix_tokens());  // [N, 3, H, d]
+    vectors.push_back(
+        MakeHeadVectors({patches.const_data_ptr<float>(), static_cast<size_t>(patches.numel())},
+                        grid.size(), model.heads, model.head_dim()));
+    const std::vector<float> rows_of_layer = LinearDescriptors(vectors.back());
+    linear_descriptors.insert(linear_descriptors.end(), rows_of_layer.begin(), rows_of_layer.end());
   }
   const int rows = model.layers * model.heads;
   std::vector<HeadRef> chosen[2];
-  std::vector<float> descriptors[2] = {ToVector(at::cat(exact_rows)),
-                                       ToVector(at::cat(linear_rows))};
+  std::vector<float> descriptors[2] = {ToVector(at::cat(exact_rows)), linear_descriptors};
   const char* const kinds[2] = {"exact", "linear"};
   for (int kind = 0; kind < 2; ++kind) {
     const std::string suffix = kinds[kind];
@@ -249,7 +255,7 @@ TEST_P(GoldenTest, EveryStageMatches) {
   const std::pair<std::string, const std::vector<HeadRef>*> anchored[] = {{"", &chosen[1]},
                                                                           {"_preset", &preset}};
   for (const auto& [suffix, heads] : anchored) {
-    const std::vector<float> objectness = MinMaxScale(AnchoredEvidence(unit, *heads, cls, grid));
+    const std::vector<float> objectness = MinMaxScale(AnchoredEvidence(vectors, *heads, cls, grid));
     ASSERT_TRUE(Close("objectness" + suffix, objectness, kMapTolerance));
     ASSERT_TRUE(Close("otsu_threshold" + suffix, {OtsuThreshold(objectness)}, kMapTolerance));
     const std::vector<Region> regions = RegionsAboveOtsu(objectness, grid);

@@ -3,6 +3,7 @@
 #ifndef OBJECTDINO_TESTS_SUPPORT_LOG_CAPTURE_H_
 #define OBJECTDINO_TESTS_SUPPORT_LOG_CAPTURE_H_
 
+#include <algorithm>
 #include <mutex>
 #include <spdlog/sinks/base_sink.h>
 #include <string>
@@ -30,6 +31,13 @@ class LogCapture final : public spdlog::sinks::base_sink<std::mutex> {
     const absl::MutexLock lock(&lines_mutex_);
     lines_mutex_.Await(absl::Condition(&arrived));
     return found;
+  }
+
+  bool Has(const std::string& event, const std::string& id) {
+    const std::vector<nlohmann::json> all = lines();
+    return std::any_of(all.begin(), all.end(), [&](const nlohmann::json& line) {
+      return line.value("event", "") == event && line.value("id", "") == id;
+    });
   }
 
   std::vector<nlohmann::json> lines() {

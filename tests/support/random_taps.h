@@ -8,6 +8,7 @@
 
 #include "ATen/ATen.h"
 
+#include "core/heads/head_vectors.h"
 #include "core/vit/vision_transformer.h"
 
 namespace objectdino::testing {
@@ -28,6 +29,19 @@ inline std::vector<LayerTap> RandomTaps(int layers, int tokens, int heads, int d
     taps.push_back({layer, qkv});
   }
   return taps;
+}
+
+// The patches of the taps, one entry a layer. Borrows from `taps`, which must be contiguous.
+inline std::vector<HeadVectors> VectorsOf(const std::vector<LayerTap>& taps, int prefix_tokens) {
+  std::vector<HeadVectors> layers;
+  for (const LayerTap& tap : taps) {
+    const at::Tensor qkv = tap.qkv[0].slice(0, prefix_tokens);  // [N, 3, H, d]
+    layers.push_back(
+        MakeHeadVectors({qkv.const_data_ptr<float>(), static_cast<size_t>(qkv.numel())},
+                        static_cast<int>(qkv.size(0)), static_cast<int>(qkv.size(2)),
+                        static_cast<int>(qkv.size(3))));
+  }
+  return layers;
 }
 
 }  // namespace objectdino::testing

@@ -7,7 +7,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-#include "core/heads/similarity.h"
 #include "tests/reference/similarity_reference.h"
 #include "tests/support/random_taps.h"
 
@@ -20,12 +19,6 @@ using ::testing::FloatNear;
 
 constexpr PatchGrid kGrid{5, 7, 14};
 constexpr int kPrefix = 3, kHeads = 2, kDim = 6;
-
-std::vector<at::Tensor> Unit(const std::vector<LayerTap>& taps) {
-  std::vector<at::Tensor> unit;
-  for (const LayerTap& tap : taps) unit.push_back(UnitPatches(tap, kPrefix));
-  return unit;
-}
 
 TEST(ClsAttention, IsTheModelsSoftmaxOfTheLastTwoLayers) {
   const auto taps = testing::RandomTaps(4, kPrefix + kGrid.size(), kHeads, kDim, 1);
@@ -57,7 +50,7 @@ TEST(AnchoredEvidence, EqualsTheQuadraticForm) {
   }
   const std::vector<float> attention = ClsAttention(taps, kPrefix);
   const auto slow = reference::AnchoredEvidence(maps, attention, kGrid);
-  const auto fast = AnchoredEvidence(Unit(taps), heads, attention, kGrid);
+  const auto fast = AnchoredEvidence(testing::VectorsOf(taps, kPrefix), heads, attention, kGrid);
   ASSERT_EQ(fast.size(), slow.size());
   for (size_t j = 0; j < slow.size(); ++j) EXPECT_NEAR(fast[j], slow[j], 2e-5);
 }

@@ -43,25 +43,6 @@ TEST(ExactDescriptors, EqualsTheNaiveSoftmaxForm) {
   }
 }
 
-TEST(LinearDescriptors, EqualsTheCentredColumnMeanOfTheCosineMaps) {
-  const LayerTap tap = Tap(4);
-  const at::Tensor fast = LinearDescriptors(UnitPatches(tap, kPrefix));
-  for (int head = 0; head < kHeads; ++head) {
-    const auto map = reference::MeanCosineMap(tap.qkv[0], kPrefix, head);
-    std::vector<double> mean(map.size(), 0.0);
-    double total = 0;
-    for (const auto& row : map) {
-      for (size_t j = 0; j < row.size(); ++j) {
-        mean[j] += row[j] / static_cast<double>(map.size());
-        total += row[j] / static_cast<double>(map.size() * map.size());
-      }
-    }
-    for (size_t j = 0; j < mean.size(); ++j) {
-      ASSERT_NEAR(fast[head][static_cast<int64_t>(j)].item<float>(), mean[j] - total, 1e-6);
-    }
-  }
-}
-
 TEST(Descriptors, PermutedHeadsGivePermutedRows) {
   const LayerTap tap = Tap(5);
   const at::Tensor order = at::tensor({2, 0, 1});

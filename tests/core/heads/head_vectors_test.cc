@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/heads/head_vectors.h"
+
+#include <cmath>
+
+#include "ATen/ATen.h"
+#include "gtest/gtest.h"
+
+#include "tests/reference/similarity_reference.h"
+#include "tests/support/random_taps.h"
+
+namespace objectdino {
+namespace {
+
+constexpr int kPrefix = 2, kTokens = 32, kHeads = 3, kDim = 8;
+
+TEST(LinearDescriptors, EqualTheCentredColumnMeansOfTheCosineMaps) {
+  const auto taps = testing::RandomTaps(1, kTokens, kHeads, kDim, 4);
+  const HeadVectors vectors = testing::VectorsOf(taps, kPrefix).front();
+  const std::vector<float> fast = LinearDescriptors(vectors);
+  for (int head = 0; head < kHeads; ++head) {
+    const auto map = reference::MeanCosineMap(taps[0].qkv[0], kPrefix, head);
+    std::vector<double> mean(map.size(), 0.0);
+    double total = 0;
+    for (const auto& row : map) {
+      for (size_t j = 0; j < row.size(); ++j) {
+        mean[j] += row[j] / static_cast<double>(map.size());
+        total += row[j] / static_cast<double>(map.size() * map.size());
+      }
+    }
+    for (size_t j = 0; j < mean.size(); ++j) {
+      ASSERT_NEAR(fast[head * map.size() + j], mean[j] - total, 1e-6);
+    }
+  }
+}
+
+TEST(HeadVectors, ZeroVectorStaysFinite) {
+  auto taps = testing::RandomTaps(1, kTokens, kHeads, kDim, 5);
+  taps[0].qkv[0][kPrefix + 3].zero_();
+  const HeadVectors vectors = testing::VectorsOf(taps, kPrefix).front();
+  for (const float value : LinearDescriptors(vectors)) ASSERT_TRUE(std::isfinite(value));
+}
+
+TEST(AddEvidence, AddsUpOverHeads) {
+  const auto taps = testing::RandomTaps(1, kTokens, kHeads, kDim, 6);
+  const HeadVectors vectors = testing::VectorsOf(taps, kPrefix).front();
+  std::vector<float> weights(vectors.patches);
+  for (int i = 0; i < vectors.patches; ++i) weights[i] = std::sin(static_cast<float>(i));
+  std::vector<float> together(vectors.patches, 0.0f);
+  std::vector<float> in_turn(vectors.patches, 0.0f);
+  AddEvidence(vectors, {0, 2}, weights, absl::MakeSpan(together));
+  AddEvidence(vectors, {0}, weights, absl::MakeSpan(in_turn));
+  AddEvidence(vectors, {2}, weights, absl::MakeSpan(in_turn));
+  for (int j = 0; j < vectors.patches; ++j) EXPECT_NEAR(together[j], in_turn[j], 1e-5);
+}
+
+}  // namespace
+}  // namespace objectdino
