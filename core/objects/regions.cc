@@ -96,8 +96,10 @@ Point RegionAnchor(absl::Span<const uint8_t> mask, absl::Span<const float> weigh
     best = here;
   }
   OBJECTDINO_CHECK(deepest >= 0);
-  return {.x = static_cast<float>((deepest % grid.cols + 0.5) * image.width / grid.cols),
-          .y = static_cast<float>((deepest / grid.cols + 0.5) * image.height / grid.rows)};
+  const int row = deepest / grid.cols;
+  const int col = deepest % grid.cols;
+  return {.x = static_cast<float>((col + 0.5) * image.width / grid.cols),
+          .y = static_cast<float>((row + 0.5) * image.height / grid.rows)};
 }
 
 }  // namespace objectdino

@@ -34,15 +34,6 @@ absl::StatusOr<std::vector<HeadRef>> ChooseHeads(const std::vector<float>& descr
   return std::move(clusters.object_heads);
 }
 
-std::vector<float> LinearRows(const std::vector<HeadVectors>& layers) {
-  std::vector<float> rows;
-  for (const HeadVectors& layer : layers) {
-    const std::vector<float> more = LinearDescriptors(layer);
-    rows.insert(rows.end(), more.begin(), more.end());
-  }
-  return rows;
-}
-
 std::vector<float> ExactRows(const std::vector<at::Tensor>& unit, const ModelConfig& model) {
   const double temperature = 1 / std::sqrt(static_cast<double>(model.head_dim()));
   std::vector<at::Tensor> rows;
@@ -58,6 +49,7 @@ absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const Pa
   const bool cluster = options.head_selection == HeadSelection::kClustered;
   std::vector<at::Tensor> on_cpu;  // [N, 3, H, d] a layer; keeps alive what `vectors` borrows
   std::vector<HeadVectors> vectors;
+  std::vector<float> descriptors;  // [L H, N], or empty
   for (const LayerTap& tap : taps) {
     on_cpu.push_back(
         tap.qkv[0].slice(0, model.prefix_tokens()).to(at::kCPU, at::kFloat).contiguous());
@@ -67,14 +59,16 @@ absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const Pa
         !needed ? HeadVectors()
                 : MakeHeadVectors({qkv.const_data_ptr<float>(), static_cast<size_t>(qkv.numel())},
                                   grid.size(), model.heads, model.head_dim()));
+    if (cluster && !paper) {  // now, while the layer is in the cache
+      const std::vector<float> rows = LinearDescriptors(vectors.back());
+      descriptors.insert(descriptors.end(), rows.begin(), rows.end());
+    }
   }
   std::vector<at::Tensor> unit;  // [N, 3, H, d] a layer
   if (options.method != Method::kObjectDino) {
     for (const LayerTap& tap : taps) unit.push_back(UnitPatches(tap, model.prefix_tokens()));
   }
-  const std::vector<float> descriptors = paper     ? ExactRows(unit, model)  // [L H, N]
-                                         : cluster ? LinearRows(vectors)
-                                                   : std::vector<float>();
+  if (paper) descriptors = ExactRows(unit, model);
 
   HeadEvidence evidence;
   OBJECTDINO_ASSIGN_OR_RETURN(evidence.heads,

@@ -1,4 +1,5 @@
-# cmake -D MODULES=... -D LIBRARY=name -D "LINKS=a;b" -P layering_test.cmake: fails where the rules forbid the links.
+# cmake -D MODULES=... -D LIBRARY=name "-DLINKS=a;b" -P layering_test.cmake: fails where the rules forbid the links.
+cmake_minimum_required(VERSION 3.25)
 include(${MODULES}/Layering.cmake)
 set_property(GLOBAL PROPERTY OBJECTDINO_LIBRARIES ${LIBRARY})
 set_property(GLOBAL PROPERTY OBJECTDINO_LINKS_${LIBRARY} ${LINKS})

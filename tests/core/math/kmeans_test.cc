@@ -149,7 +149,7 @@ TEST(KMeans, AsManyClustersAsRows_SeparatesThem) {
 }
 
 TEST(KMeans, IdenticalRows_AreFiniteAndTogether) {
-  const std::vector<float> data(20 * 3, 1.5F);
+  const std::vector<float> data(60, 1.5F);
   const auto result = KMeans(data, 20, 3, {.clusters = 5});
   ASSERT_THAT(result, IsOk());
   EXPECT_THAT(result->labels, Each(result->labels[0]));

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 #include <random>
 
 #include "gmock/gmock.h"
@@ -122,7 +123,7 @@ TEST(CutGraph, ThreeEqualBlocks_HaveNoGap) {
 
 TEST(CutGraph, RingGraph_HasTheKnownEigenvalue) {
   const int n = 90;
-  Affinity affinity(n * n, 0);
+  Affinity affinity(size_t{1} * n * n, 0);
   for (int i = 0; i < n; ++i) {
     for (const int j : {i, (i + 1) % n, (i + n - 1) % n}) affinity[i * n + j] = 1;
   }
@@ -193,7 +194,7 @@ TEST(CutGraph, StillDegenerate_CutsTheWeightedGraph) {
 
 TEST(CutGraph, OnlyTheDiagonal_IsDegenerateAndFinite) {
   for (const int n : {3, 64, 150}) {
-    Affinity affinity(n * n, 0);
+    Affinity affinity(size_t{1} * n * n, 0);
     for (int i = 0; i < n; ++i) affinity[i * n + i] = 1;
     for (const EigenSolver solver : kBothSolvers) {
       const NormalizedCut cut = MustCut(affinity, 0.6, solver);
@@ -208,7 +209,7 @@ TEST(CutGraph, AllAffinitiesEqual_IsDegenerateAndFinite) {
   for (const float value : {-1.0F, 0.0F, 0.3F, 1.0F, 3e38F}) {
     for (const int n : {2, 3, 10, 150}) {
       for (const EigenSolver solver : kBothSolvers) {
-        const NormalizedCut cut = MustCut(Affinity(n * n, value), 0.6, solver);
+        const NormalizedCut cut = MustCut(Affinity(size_t{1} * n * n, value), 0.6, solver);
         EXPECT_TRUE(cut.degenerate);
         ASSERT_EQ(cut.fiedler.size(), static_cast<size_t>(n));
         ExpectFinite(cut);
@@ -278,8 +279,8 @@ TEST(SplitByWeights, Mean_DecidesAndNotTheSum) {
 
 TEST(SplitByWeights, SignAndScale_DoNotMatter) {
   const NormalizedCut cut = MustCut(RandomCosines(80, 5, 2), 0.3);
-  std::vector<float> weights;
-  for (int i = 0; i < 80; ++i) weights.push_back(static_cast<float>(i));
+  std::vector<float> weights(80);
+  std::iota(weights.begin(), weights.end(), 0.0F);
   std::vector<double> scaled = cut.fiedler;
   for (double& y : scaled) y *= -0.01;
   const Bipartition before = SplitByWeights(cut.fiedler, weights);

@@ -132,10 +132,11 @@ TEST(RegionAnchor, RandomMasks_AreADeepestPatchOfLargestWeight) {
       };
       if (expected < 0 || rank(patch) > rank(expected)) expected = patch;
     }
+    const int row = expected / p.grid.cols;
     const Point anchor = RegionAnchor(p.mask, p.weights, p.grid,
                                       {.height = p.grid.rows * 10, .width = p.grid.cols * 10});
-    EXPECT_EQ(anchor.x, static_cast<float>(expected % p.grid.cols * 10 + 5)) << "seed " << seed;
-    EXPECT_EQ(anchor.y, static_cast<float>(expected / p.grid.cols * 10 + 5)) << "seed " << seed;
+    EXPECT_EQ(anchor.x, static_cast<float>(5 + 10 * (expected % p.grid.cols))) << "seed " << seed;
+    EXPECT_EQ(anchor.y, static_cast<float>(5 + 10 * row)) << "seed " << seed;
   }
 }
 
