@@ -21,7 +21,7 @@ struct ModelFacts {
   std::string name;
   std::string weights_sha256;
   std::string device;
-  std::string torch_version;  // "LibTorch 2.13.0"
+  std::string torch_version;  // "2.13.0"
   ModelConfig config;
 };
 

@@ -58,7 +58,7 @@ GroundCall::GroundCall(const ServiceParts& parts, grpc::CallbackServerContext* c
 absl::Status GroundCall::Admit() {
   OBJECTDINO_ASSIGN_OR_RETURN(
       parsed_, ParseGroundRequest(*request_, parts_.engine.facts().config, parts_.limits));
-  const absl::Status status = parts_.in_flight.Enter();
+  absl::Status status = parts_.in_flight.Enter();
   if (!status.ok()) {
     parts_.metrics.CountRejection(absl::IsUnavailable(status) ? Rejection::kDraining
                                                               : Rejection::kNoPlace);
@@ -168,6 +168,10 @@ void GroundCall::Answer(const absl::Status& status) {
     parts_.in_flight.Leave();
   }
   Finish(wire.status);
+}
+
+void GroundCall::OnCancel() {
+  parts_.log.Debug("ground.cancelled", {{"id", request_->request_id()}});
 }
 
 void GroundCall::OnDone() {

@@ -55,6 +55,7 @@ class GroundCall final : public grpc::ServerUnaryReactor {
   absl::Status Compute();
   absl::Status StillWanted() const;
   void Answer(const absl::Status& status);
+  void OnCancel() override;  // may run beside the lane, which looks at the context by itself
   void OnDone() override;
 
   const ServiceParts parts_;

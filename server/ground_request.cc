@@ -203,7 +203,7 @@ absl::Status ParseOptions(const v1::GroundOptions& wire, const ModelConfig& mode
   parsed.options.patch_embeddings = parsed.reply.patch_embeddings;
   parsed.decode.allow_truncated = wire.allow_truncated();
 
-  const absl::Status valid = parsed.options.Validate(model);
+  absl::Status valid = parsed.options.Validate(model);
   if (valid.ok()) return valid;
   // Its messages start with the field's name, which is the same on the wire.
   const absl::string_view message = valid.message();

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 
 #include "core/base/status_macros.h"
+#include "core/image/decode.h"
 #include "core/pipeline/torch_runtime.h"
 #include "server/config.h"
 #include "server/engine.h"
@@ -70,8 +71,9 @@ void LogConfig(const ServerConfig& config, EventLog& log) {
 
 // Serves until a signal. The status says why the server could not start.
 absl::Status Serve(const ServerConfig& config, const sigset_t& signals, EventLog& log) {
-  LogConfig(config, log);
   SetTorchThreads(config.threads);
+  SetImageThreads(1);
+  KeepFreedMemory();
   if (const absl::Status blas = CheckTorchBlas(); !blas.ok()) {
     log.Warning("server.slow_blas", {{"message", std::string(blas.message())}});
   }
@@ -85,6 +87,7 @@ absl::Status Serve(const ServerConfig& config, const sigset_t& signals, EventLog
     OBJECTDINO_RETURN_IF_ERROR(
         WritePortFile(config.port_file, server->grpc_address(), server->metrics_address()));
   }
+  LogConfig(config, log);
   log.Info("server.ready", {{"grpc", server->grpc_address()},
                             {"metrics", server->metrics_address()},
                             {"weights_sha256", digest},
@@ -105,7 +108,7 @@ int Main(const std::vector<std::string>& arguments) {
   const sigset_t signals = BlockStopSignals();
   const CommandLine command = ParseCommandLine(
       arguments, [](const char* name) { return std::getenv(name); },
-      absl::StrCat("objectdino-server ", kVersion, " (", TorchVersion(), ")"));
+      absl::StrCat("objectdino-server ", kVersion, " (LibTorch ", TorchVersion(), ")"));
   if (!command.config.has_value()) {
     std::fputs(command.text.c_str(), command.exit_code == kExitOk ? stdout : stderr);
     return command.exit_code;

@@ -93,6 +93,7 @@ void GroundOnce(const GroundingEngine& engine, const v1::GroundRequest& request)
 
 int Overhead(const Arguments& args) {
   SetTorchThreads(1);
+  SetImageThreads(1);
   KeepFreedMemory();
   const auto engine = ValueOrFail(LoadEngine({.model_dir = args.model}));
   const auto backbone = ValueOrFail(Grounder::Load({.model_dir = args.model}));

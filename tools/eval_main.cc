@@ -14,6 +14,7 @@
 
 #include "core/evaluation/corloc.h"
 #include "core/evaluation/dataset.h"
+#include "core/image/decode.h"
 #include "core/pipeline/grounder.h"
 #include "core/pipeline/torch_runtime.h"
 
@@ -117,6 +118,7 @@ int RunCorLoc(const Arguments& args) {
     samples->resize(args.limit);
   if (samples->empty()) return Fail(absl::NotFoundError(args.data + ": no annotated image"));
   SetTorchThreads(1);
+  SetImageThreads(1);
   KeepFreedMemory();
   auto grounder = Grounder::Load({.model_dir = args.model});
   if (!grounder.ok()) return Fail(grounder.status());

@@ -111,6 +111,8 @@ absl::StatusOr<DecodedImage> DecodeImage(absl::string_view bytes, const DecodeOp
   return decoded;
 }
 
+void SetImageThreads(int threads) { cv::setNumThreads(threads); }
+
 Image ApplyExifOrientation(const Image& stored, int orientation) {
   if (orientation < 2 || orientation > 8) return stored;
   const bool turned = orientation >= 5;

@@ -50,6 +50,10 @@ absl::Status CheckImageHeader(const ImageHeader& header, const DecodeOptions& op
 // for the pixels.
 absl::StatusOr<DecodedImage> DecodeImage(absl::string_view bytes, const DecodeOptions& options);
 
+// How many threads OpenCV may use in one call, for the whole process. Call once from main: a server
+// computes on lanes, and hidden threads below them only get in their way.
+void SetImageThreads(int threads);
+
 // Undoes EXIF orientation 1 .. 8 (TIFF 6.0, tag 274), so that row 0 is the visual top.
 Image ApplyExifOrientation(const Image& stored, int orientation);
 

@@ -23,7 +23,9 @@ absl::Status CheckRange(absl::string_view field, T value, T low, T high) {
 absl::Status GroundOptions::Validate(const ModelConfig& model) const {
   const int max_clusters = std::min(64, model.layers * model.heads);
   OBJECTDINO_RETURN_IF_ERROR(CheckRange("clusters", clusters, 2, max_clusters));
-  OBJECTDINO_RETURN_IF_ERROR(CheckRange("input_size", input_size, model.patch_size, kMaxInputSize));
+  OBJECTDINO_RETURN_IF_ERROR(
+      CheckRange("input_size", input_size, model.patch_size,
+                 method == Method::kObjectDino ? kMaxInputSize : kMaxCutInputSize));
   OBJECTDINO_RETURN_IF_ERROR(CheckRange("max_objects", max_objects, 1, 100));
   OBJECTDINO_RETURN_IF_ERROR(CheckRange("min_score", min_score, 0.0, 1.0));
   OBJECTDINO_RETURN_IF_ERROR(

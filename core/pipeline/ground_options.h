@@ -32,7 +32,7 @@ struct GroundOptions {
   int clusters = 5;    // k of k-means, 2 .. 64 and at most the number of heads
   uint32_t seed = 42;  // of k-means
   int input_size =
-      224;  // pixels: side (square) or longest side (aspect), patch_size .. max_input_size
+      224;  // pixels: side (square) or longest side (aspect), patch_size .. 1024, 560 for the cuts
   ResizeMode resize_mode = ResizeMode::kSquare;
   int max_objects = 10;  // 1 .. 100
   double min_score = 0;  // 0 .. 1, objects below are left out
@@ -46,6 +46,8 @@ struct GroundOptions {
 
   static constexpr double kTauOfMethod = -2;  // outside the valid range on purpose
   static constexpr int kMaxInputSize = 1024;
+  // The cuts hold N x N affinities and their eigen solver can need O(N^3) on unlucky graphs.
+  static constexpr int kMaxCutInputSize = 560;
 
   // INVALID_ARGUMENT: "clusters must be in [2, 64], got 1".
   absl::Status Validate(const ModelConfig& model) const;

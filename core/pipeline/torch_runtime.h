@@ -14,8 +14,8 @@ namespace objectdino {
 // before Load. One thread a lane is the default choice (build.md, trap C).
 void SetTorchThreads(int threads);
 
-// Lets the C library keep freed memory for the next image instead of returning it page by page to the kernel: every
-// forward pass allocates the same tens of megabytes again. Call once from main.
+// Lets the C library keep freed memory for the next image instead of returning it page by page to
+// the kernel: every forward pass allocates the same tens of megabytes again. Call once from main.
 void KeepFreedMemory();
 
 // OK when matrix products are served by LibTorch's own BLAS; FAILED_PRECONDITION when another

@@ -36,6 +36,8 @@ TEST(GroundOptions, OutOfRangeNamesFieldRangeAndValue) {
       {[](GroundOptions& o) { o.clusters = 65; }, "clusters must be in [2, 64], got 65"},
       {[](GroundOptions& o) { o.input_size = 13; }, "input_size must be in [14, 1024], got 13"},
       {[](GroundOptions& o) { o.input_size = 1025; }, "input_size must be in [14, 1024], got 1025"},
+      {[](GroundOptions& o) { o.method = Method::kObjectDinoCut, o.input_size = 574; },
+       "input_size must be in [14, 560], got 574"},
       {[](GroundOptions& o) { o.max_objects = 0; }, "max_objects must be in [1, 100], got 0"},
       {[](GroundOptions& o) { o.min_score = 1.5; }, "min_score must be in [0, 1], got 1.5"},
       {[](GroundOptions& o) { o.min_score = std::nan(""); },
