@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "ATen/core/Tensor.h"
+
 #include "core/vit/linear.h"
 
 namespace objectdino {

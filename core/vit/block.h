@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One transformer block, pre-norm: x += attention(norm1(x)); x += feed_forward(norm2(x)).
 //
-// Layer scale does not appear: it is folded into the last linear layer of each branch when the weights are loaded.
-// Thread-safety: immutable after construction.
+// Layer scale does not appear: it is folded into the last linear layer of each branch when the
+// weights are loaded. Thread-safety: immutable after construction.
 #ifndef OBJECTDINO_CORE_VIT_BLOCK_H_
 #define OBJECTDINO_CORE_VIT_BLOCK_H_
 
 #include "ATen/core/Tensor.h"
+
 #include "core/vit/attention.h"
 #include "core/vit/feed_forward.h"
 #include "core/vit/layer_norm.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds the parts of a DINOv2 backbone from a checkpoint in Hugging Face's naming (backbones.md 3.2).
+// Builds the parts of a DINOv2 backbone from a checkpoint in Hugging Face's naming
+// (backbones.md 3.2).
 #ifndef OBJECTDINO_CORE_VIT_DINOV2_WEIGHTS_H_
 #define OBJECTDINO_CORE_VIT_DINOV2_WEIGHTS_H_
 
@@ -8,6 +9,7 @@
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
 #include "c10/core/Device.h"
+
 #include "core/vit/block.h"
 #include "core/vit/layer_norm.h"
 #include "core/vit/learned_position.h"

@@ -6,13 +6,15 @@
 #define OBJECTDINO_CORE_VIT_FEED_FORWARD_H_
 
 #include "ATen/core/Tensor.h"
+
 #include "core/vit/linear.h"
 
 namespace objectdino {
 
 class FeedForward {
  public:
-  // Plain: in D -> h, out h -> D. Gated: in D -> 2 h, of which the first half passes SiLU and multiplies the second.
+  // Plain: in D -> h, out h -> D. Gated: in D -> 2 h, of which the first half passes SiLU and
+  // multiplies the second.
   FeedForward(Linear in, Linear out, bool gated);
 
   // residual + output; x and residual [B, T, D].

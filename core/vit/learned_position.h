@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learned positions, interpolated from the grid of training to the grid of the image.
 //
-// Bicubic to the exact size, as Hugging Face's DINOv2 does it; models with registers use anti-aliasing as well
-// (backbones.md 3.3).
-// Thread-safety: For may run concurrently. Cost: one interpolation for a grid not among the last few.
+// Bicubic to the exact size, as Hugging Face's DINOv2 does it; models with registers use
+// anti-aliasing as well (backbones.md 3.3). Thread-safety: For may run concurrently. Cost: one
+// interpolation for a grid not among the last few.
 #ifndef OBJECTDINO_CORE_VIT_LEARNED_POSITION_H_
 #define OBJECTDINO_CORE_VIT_LEARNED_POSITION_H_
 
@@ -21,7 +21,8 @@ namespace objectdino {
 
 class LearnedPosition {
  public:
-  // table [1, 1 + M * M, D] on the CPU: first the CLS token's position, then the patches' row-major.
+  // table [1, 1 + M * M, D] on the CPU: first the CLS token's position, then the patches'
+  // row-major.
   LearnedPosition(const at::Tensor& table, bool antialias, at::Device device);
 
   // [1, 1 + rows * cols, D].

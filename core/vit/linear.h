@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // y = x W^T + b with the weight packed once for the CPU.
 //
-// On the CPU the work is done by oneDNN with its own weight layout and with GELU or the residual fused into the
-// product. These are private ops of LibTorch, reached through the dispatcher; where they are missing, and on other
-// devices, the plain op does the same.
-// Thread-safety: immutable after construction. Cost: one product; the unpacked weight is not kept.
+// On the CPU the work is done by oneDNN with its own weight layout and with GELU or the residual
+// fused into the product. These are private ops of LibTorch, reached through the dispatcher; where
+// they are missing, and on other devices, the plain op does the same. Thread-safety: immutable
+// after construction. Cost: one product; the unpacked weight is not kept.
 #ifndef OBJECTDINO_CORE_VIT_LINEAR_H_
 #define OBJECTDINO_CORE_VIT_LINEAR_H_
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cuts an image into patches and projects each one: a convolution whose stride is its kernel.
 //
-// Done as one matrix product: as fast as the convolution on the CPU, and free of its reduced precision on GPUs.
-// Thread-safety: immutable after construction.
+// Done as one matrix product: as fast as the convolution on the CPU, and free of its reduced
+// precision on GPUs. Thread-safety: immutable after construction.
 #ifndef OBJECTDINO_CORE_VIT_PATCH_EMBED_H_
 #define OBJECTDINO_CORE_VIT_PATCH_EMBED_H_
 
@@ -10,6 +10,7 @@
 
 #include "ATen/core/Tensor.h"
 #include "c10/core/Device.h"
+
 #include "core/vit/linear.h"
 
 namespace objectdino {

@@ -41,7 +41,8 @@ class SafetensorsFile {
 
   const SafetensorsTable& table() const { return table_; }
   absl::string_view bytes() const { return bytes_; }  // the whole file
-  // Takes the bytes read so far off this process's resident memory; reading them again is fine and costs page faults.
+  // Takes the bytes read so far off this process's resident memory; reading them again is fine and
+  // costs page faults.
   void ReleasePages() const;
 
  private:
