@@ -37,6 +37,7 @@ absl::StatusOr<std::vector<HeadRef>> ChooseHeads(const std::vector<float>& descr
 std::vector<float> ExactRows(const std::vector<at::Tensor>& unit, const ModelConfig& model) {
   const double temperature = 1 / std::sqrt(static_cast<double>(model.head_dim()));
   std::vector<at::Tensor> rows;
+  rows.reserve(unit.size());
   for (const at::Tensor& layer : unit) rows.push_back(ExactDescriptors(layer, temperature));
   return ToVector(at::cat(rows));
 }
