@@ -27,7 +27,8 @@
   OBJECTDINO_ASSIGN_OR_RETURN_IMPL(OBJECTDINO_CONCAT(objectdino_or_, __LINE__), declaration, \
                                    expression)
 
-// NOLINTBEGIN(bugprone-macro-parentheses): `declaration` may declare, so it cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses): `declaration` may declare, so it cannot stand in
+// parentheses.
 #define OBJECTDINO_ASSIGN_OR_RETURN_IMPL(status_or, declaration, expression) \
   auto status_or = (expression);                                             \
   if (!status_or.ok()) return std::move(status_or).status();                 \
