@@ -38,9 +38,10 @@ foreach(library torch_cpu c10)
   find_library(LIBTORCH_${library} ${library} PATHS ${torch_root}/lib NO_DEFAULT_PATH REQUIRED)
   target_link_libraries(objectdino_torch INTERFACE ${LIBTORCH_${library}})
 endforeach()
-# Registers the CUDA kernels where the wheel has them; nothing calls it by symbol, hence no-as-needed.
-find_library(LIBTORCH_torch_cuda torch_cuda PATHS ${torch_root}/lib NO_DEFAULT_PATH)
-if(LIBTORCH_torch_cuda)
+# A CUDA build of the wheel serves the CPU without its CUDA half, which needs gigabytes of other libraries at run time; so
+# that half is linked on request only. Nothing calls it by symbol: it registers its kernels when it is loaded.
+if(OBJECTDINO_CUDA)
+  find_library(LIBTORCH_torch_cuda torch_cuda PATHS ${torch_root}/lib NO_DEFAULT_PATH REQUIRED)
   target_link_options(objectdino_torch INTERFACE -Wl,--no-as-needed ${LIBTORCH_torch_cuda} -Wl,--as-needed)
 endif()
 message(STATUS "LibTorch ${torch_version} in ${torch_root}")
