@@ -16,6 +16,7 @@ function(objectdino_library)
   add_library(objectdino::${ARG_NAME} ALIAS ${target})
   set_property(GLOBAL APPEND PROPERTY OBJECTDINO_LIBRARIES ${ARG_NAME})
   set_property(GLOBAL PROPERTY OBJECTDINO_LINKS_${ARG_NAME} ${ARG_PUBLIC} ${ARG_PRIVATE})
+  set_property(GLOBAL PROPERTY OBJECTDINO_PUBLIC_LINKS_${ARG_NAME} ${ARG_PUBLIC})
 endfunction()
 
 # objectdino_executable(NAME objectdino-server SRCS ... LINK ...)

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -16,9 +17,10 @@
 namespace objectdino {
 namespace {
 
-absl::StatusOr<Prediction> Predict(const Grounder& grounder, const Sample& sample,
-                                   const GroundOptions& options) {
+absl::StatusOr<Prediction> PredictOrThrow(const Grounder& grounder, const Sample& sample,
+                                          const GroundOptions& options) {
   std::ifstream file(sample.image_path, std::ios::binary);
+  if (!file) return absl::NotFoundError("cannot be read");
   const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   DecodeOptions decode;
   decode.allow_truncated = true;
@@ -33,6 +35,16 @@ absl::StatusOr<Prediction> Predict(const Grounder& grounder, const Sample& sampl
                                           static_cast<float>(grounding.image.height)};
   prediction.iou = BestIou(prediction.box, sample.boxes);
   return prediction;
+}
+
+// An exception must not leave a thread.
+absl::StatusOr<Prediction> Predict(const Grounder& grounder, const Sample& sample,
+                                   const GroundOptions& options) {
+  try {
+    return PredictOrThrow(grounder, sample, options);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory");
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "core/evaluation/dataset.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -37,7 +38,7 @@ std::optional<fs::path> ImageOf(const fs::path& images, const std::string& stem)
   return std::nullopt;
 }
 
-absl::StatusOr<std::vector<Box>> ReadVocBoxes(const fs::path& annotation, const fs::path&) {
+absl::StatusOr<std::vector<Box>> ReadVocBoxes(const fs::path& annotation) {
   pugi::xml_document document;
   const pugi::xml_parse_result parsed = document.load_file(annotation.c_str());
   if (!parsed) {
@@ -48,7 +49,7 @@ absl::StatusOr<std::vector<Box>> ReadVocBoxes(const fs::path& annotation, const 
   for (const pugi::xml_node object : document.child("annotation").children("object")) {
     const pugi::xml_node bounds = object.child("bndbox");
     const auto side = [&bounds](const char* name) {
-      return bounds.child(name).text().as_float(-1);
+      return bounds.child(name).text().as_float(std::nanf(""));
     };
     const Box box{side("xmin") - 1, side("ymin") - 1, side("xmax"), side("ymax")};
     if (!(box.x1 < box.x2 && box.y1 < box.y2)) {
@@ -75,6 +76,7 @@ absl::StatusOr<ImageSize> SizeOf(const fs::path& path) {
 absl::StatusOr<std::vector<Box>> ReadYoloBoxes(const fs::path& annotation, const fs::path& image) {
   OBJECTDINO_ASSIGN_OR_RETURN(const ImageSize size, SizeOf(image));
   std::ifstream file(annotation);
+  if (!file) return absl::NotFoundError(absl::StrCat(annotation.string(), ": cannot be read"));
   std::vector<Box> boxes;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
@@ -112,16 +114,19 @@ absl::StatusOr<std::vector<Sample>> LoadDataset(absl::string_view spec) {
         absl::StrCat(root.string(), ": no folder with images and ", voc ? "annotations" : "boxes"));
   }
   std::vector<Sample> samples;
-  for (const fs::directory_entry& entry : fs::directory_iterator(*annotations)) {
-    const fs::path& annotation = entry.path();
+  std::error_code error;
+  fs::directory_iterator entries(*annotations, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    const fs::path& annotation = entries->path();
     if (annotation.extension() != (voc ? ".xml" : ".txt")) continue;
     const auto image = ImageOf(*images, annotation.stem().string());
     if (!image) continue;
-    OBJECTDINO_ASSIGN_OR_RETURN(std::vector<Box> boxes, voc ? ReadVocBoxes(annotation, *image)
-                                                            : ReadYoloBoxes(annotation, *image));
+    OBJECTDINO_ASSIGN_OR_RETURN(std::vector<Box> boxes,
+                                voc ? ReadVocBoxes(annotation) : ReadYoloBoxes(annotation, *image));
     if (!boxes.empty())
       samples.push_back({image->filename().string(), image->string(), std::move(boxes)});
   }
+  if (error) return absl::NotFoundError(absl::StrCat(annotations->string(), ": ", error.message()));
   std::sort(samples.begin(), samples.end(),
             [](const Sample& a, const Sample& b) { return a.name < b.name; });
   return samples;

@@ -4,6 +4,7 @@
 #include "ATen/ATen.h"
 
 #include "core/base/status_macros.h"
+#include "core/heads/to_vector.h"
 
 namespace objectdino {
 
@@ -21,10 +22,7 @@ std::vector<float> HeadAffinity(absl::Span<const at::Tensor> unit_patches,
   // The factor 1/9 of S_h^2 cancels in the cosine.
   const at::Tensor gram = at::mm(at::cat(left, 1), at::cat(right, 1).t());  // [N, N]
   const at::Tensor scale = gram.diagonal().clamp_min(1e-24).rsqrt();        // [N]
-  const at::Tensor affinity =
-      (gram * scale.unsqueeze(0) * scale.unsqueeze(1)).to(at::kCPU, at::kFloat).contiguous();
-  const float* data = affinity.const_data_ptr<float>();
-  return std::vector<float>(data, data + affinity.numel());
+  return ToVector(gram * scale.unsqueeze(0) * scale.unsqueeze(1));
 }
 
 }  // namespace objectdino

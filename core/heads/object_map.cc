@@ -8,15 +8,10 @@
 #include "ATen/ATen.h"
 
 #include "core/base/status_macros.h"
+#include "core/heads/to_vector.h"
 
 namespace objectdino {
 namespace {
-
-std::vector<float> ToVector(const at::Tensor& tensor) {
-  const at::Tensor cpu = tensor.to(at::kCPU, at::kFloat).contiguous();
-  const float* data = cpu.const_data_ptr<float>();
-  return std::vector<float>(data, data + cpu.numel());
-}
 
 // a - b: CLS attention minus the uniform distribution on the outer ring.
 std::vector<float> AnchorWeights(absl::Span<const float> cls_attention, const PatchGrid& grid) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <optional>
 #include <random>
@@ -75,11 +76,15 @@ Eigen::VectorXd StartVector(Eigen::Index size, unsigned seed) {
 std::optional<EigenPair> TopByLanczos(CutOperator& op, double tolerance, unsigned seed) {
   const Eigen::VectorXd start = StartVector(op.rows(), seed);
   for (const int vectors : kKrylovDimensions) {
-    Spectra::SymEigsSolver<CutOperator> solver(op, 1, std::min<Eigen::Index>(vectors, op.rows()));
-    solver.init(start.data());
-    solver.compute(Spectra::SortRule::LargestAlge, kMaxRestarts, tolerance);
-    if (solver.info() == Spectra::CompInfo::Successful) {
-      return EigenPair{solver.eigenvalues()[0], solver.eigenvectors(1).col(0)};
+    try {
+      Spectra::SymEigsSolver<CutOperator> solver(op, 1, std::min<Eigen::Index>(vectors, op.rows()));
+      solver.init(start.data());
+      solver.compute(Spectra::SortRule::LargestAlge, kMaxRestarts, tolerance);
+      if (solver.info() == Spectra::CompInfo::Successful) {
+        return EigenPair{solver.eigenvalues()[0], solver.eigenvectors(1).col(0)};
+      }
+    } catch (const std::exception&) {
+      continue;  // Spectra gave up on a breakdown: more vectors, then the dense solver
     }
   }
   return std::nullopt;

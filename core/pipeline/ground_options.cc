@@ -30,6 +30,9 @@ absl::Status GroundOptions::Validate(const ModelConfig& model) const {
   OBJECTDINO_RETURN_IF_ERROR(CheckRange("min_score", min_score, 0.0, 1.0));
   OBJECTDINO_RETURN_IF_ERROR(
       CheckRange("min_patches", min_patches, 0, kMaxInputSize * kMaxInputSize));
+  if (seed_rule && method != Method::kObjectDinoCut) {
+    return absl::InvalidArgumentError("seed_rule has an effect on method OBJECT_DINO_CUT only");
+  }
   if (tau != kTauOfMethod) {
     OBJECTDINO_RETURN_IF_ERROR(CheckRange("affinity_threshold", tau, -1.0, 1.0));
     if (method == Method::kObjectDino) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <new>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "c10/util/Exception.h"
 
 #include "core/base/status_macros.h"
+#include "core/heads/to_vector.h"
 #include "core/objects/normalized_cut.h"
 #include "core/pipeline/head_evidence.h"
 #include "core/pipeline/objects_of_map.h"
@@ -39,12 +41,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-std::vector<float> ToVector(const at::Tensor& tensor) {
-  const at::Tensor cpu = tensor.to(at::kCPU, at::kFloat).contiguous();
-  const float* data = cpu.const_data_ptr<float>();
-  return std::vector<float>(data, data + cpu.numel());
-}
-
 // [1, 3, H, W] that borrows `image.input`.
 at::Tensor InputTensor(const PreprocessedImage& image) {
   return at::from_blob(const_cast<float*>(image.input.data()),
@@ -56,7 +52,6 @@ absl::StatusOr<std::vector<Region>> RegionsOfCut(const HeadEvidence& evidence,
                                                  const PatchGrid& grid,
                                                  const GroundOptions& options,
                                                  std::vector<Warning>& warnings) {
-  if (grid.size() < 2) return std::vector<Region>();
   const bool paper = options.method == Method::kObjectDinoPaper;
   NormalizedCutOptions cut_options;
   cut_options.tau = options.tau != GroundOptions::kTauOfMethod ? options.tau
@@ -89,6 +84,11 @@ bool IsBlank(const PreprocessedImage& input, const Image& image, int patch_size,
   return true;
 }
 
+bool IsConstant(const std::vector<float>& map) {
+  const auto [low, high] = std::minmax_element(map.begin(), map.end());
+  return *low == *high;
+}
+
 }  // namespace
 
 struct Grounder::State {
@@ -111,12 +111,13 @@ struct Grounder::State {
     const PreprocessedImage input =  // [3, rows * patch, cols * patch]
         Preprocess(image, options.resize_mode, options.input_size, model.patch_size);
     result.grid = input.grid;
-    const bool blank = IsBlank(input, image, model.patch_size, result.warnings);
+    bool blank = IsBlank(input, image, model.patch_size, result.warnings);
     result.timings.preprocess_ms = watch.Lap();
 
     ForwardResult forward = backbone->Forward(InputTensor(input), {});  // q, k, v of L layers
     const at::Tensor patches = forward.tokens[0].slice(0, model.prefix_tokens());  // [N, D]
     const std::vector<float> tokens = ToVector(patches);
+    OBJECTDINO_RETURN_IF_ERROR(CheckFinite(tokens));
     result.timings.backbone_ms = watch.Lap();
 
     OBJECTDINO_ASSIGN_OR_RETURN(
@@ -126,6 +127,11 @@ struct Grounder::State {
     result.heads = std::move(evidence.heads);
     result.timings.heads_ms = watch.Lap();
 
+    if (!blank && IsConstant(evidence.objectness)) {
+      blank = true;
+      result.warnings.push_back(
+          {WarningCode::kLowConfidence, "the objectness map has no contrast"});
+    }
     std::vector<Region> regions;
     if (blank) {
       std::fill(evidence.objectness.begin(), evidence.objectness.end(), 0.0f);
@@ -163,11 +169,15 @@ absl::StatusOr<std::unique_ptr<Grounder>> Grounder::Load(const GrounderOptions& 
     state->weights_digest = checkpoint.digest();
     state->device = options.device;
     return std::unique_ptr<Grounder>(new Grounder(std::move(state)));
+  } catch (const c10::OutOfMemoryError&) {
+    return absl::ResourceExhaustedError("out of device memory while loading the model");
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory while loading the model");
   } catch (const c10::Error& error) {
     return absl::FailedPreconditionError(
         absl::StrCat(options.model_dir, ": ", error.what_without_backtrace()));
-  } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("out of memory while loading the model");
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat(options.model_dir, ": ", error.what()));
   }
 }
 
@@ -185,6 +195,8 @@ Result Guard(const Compute& compute) {
     return absl::ResourceExhaustedError("out of memory");
   } catch (const c10::Error& error) {
     return absl::InternalError(error.what_without_backtrace());
+  } catch (const std::exception& error) {  // OpenCV's and Spectra's among them
+    return absl::InternalError(error.what());
   }
 }
 
@@ -214,7 +226,7 @@ absl::StatusOr<double> Grounder::TimeBackbone(const Image& image,
         Preprocess(image, options.resize_mode, options.input_size, model().patch_size);
     const at::Tensor pixels = InputTensor(input);
     Stopwatch watch;
-    state_->backbone->Forward(pixels, {.taps = false});
+    ToVector(state_->backbone->Forward(pixels, {.taps = false}).tokens[0]);  // waits for the device
     return watch.Lap();
   });
 }

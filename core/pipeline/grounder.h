@@ -30,7 +30,9 @@ struct GrounderOptions {
 
 class Grounder {
  public:
-  // NOT_FOUND or FAILED_PRECONDITION, one line that names the file or tensor at fault.
+  // NOT_FOUND or FAILED_PRECONDITION, one line that names the file or tensor at fault;
+  // INVALID_ARGUMENT for a device that is not there; RESOURCE_EXHAUSTED when memory runs out;
+  // INTERNAL for any other fault.
   static absl::StatusOr<std::unique_ptr<Grounder>> Load(const GrounderOptions& options);
   ~Grounder();
 

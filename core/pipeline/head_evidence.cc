@@ -13,15 +13,10 @@
 #include "core/heads/object_map.h"
 #include "core/heads/selection.h"
 #include "core/heads/similarity.h"
+#include "core/heads/to_vector.h"
 
 namespace objectdino {
 namespace {
-
-std::vector<float> ToVector(const at::Tensor& tensor) {
-  const at::Tensor cpu = tensor.to(at::kCPU, at::kFloat).contiguous();
-  const float* data = cpu.const_data_ptr<float>();
-  return std::vector<float>(data, data + cpu.numel());
-}
 
 absl::StatusOr<std::vector<HeadRef>> ChooseHeads(const std::vector<float>& descriptors, int patches,
                                                  const ModelConfig& model,
@@ -44,6 +39,12 @@ std::vector<float> ExactRows(const std::vector<at::Tensor>& unit, const ModelCon
 
 }  // namespace
 
+absl::Status CheckFinite(absl::Span<const float> values) {
+  const auto finite = [](float value) { return std::isfinite(value); };
+  if (std::all_of(values.begin(), values.end(), finite)) return absl::OkStatus();
+  return absl::InternalError("the backbone produced values that are not finite");
+}
+
 absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const PatchGrid& grid,
                                        const ModelConfig& model, const GroundOptions& options) {
   const bool paper = options.method == Method::kObjectDinoPaper;
@@ -52,37 +53,48 @@ absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const Pa
   std::vector<HeadVectors> vectors;
   std::vector<float> descriptors;  // [L H, N], or empty
   for (const LayerTap& tap : taps) {
+    vectors.emplace_back();
+    if (paper || (!cluster && tap.layer + 2 < model.layers)) continue;
     on_cpu.push_back(
         tap.qkv[0].slice(0, model.prefix_tokens()).to(at::kCPU, at::kFloat).contiguous());
     const at::Tensor& qkv = on_cpu.back();
-    const bool needed = cluster || tap.layer + 2 >= model.layers;
-    vectors.push_back(
-        !needed ? HeadVectors()
-                : MakeHeadVectors({qkv.const_data_ptr<float>(), static_cast<size_t>(qkv.numel())},
-                                  grid.size(), model.heads, model.head_dim()));
-    if (cluster && !paper) {  // now, while the layer is in the cache
+    vectors.back() =
+        MakeHeadVectors({qkv.const_data_ptr<float>(), static_cast<size_t>(qkv.numel())},
+                        grid.size(), model.heads, model.head_dim());
+    if (cluster) {  // now, while the layer is in the cache
       const std::vector<float> rows = LinearDescriptors(vectors.back());
       descriptors.insert(descriptors.end(), rows.begin(), rows.end());
     }
   }
-  std::vector<at::Tensor> unit;  // [N, 3, H, d] a layer
-  if (options.method != Method::kObjectDino) {
-    for (const LayerTap& tap : taps) unit.push_back(UnitPatches(tap, model.prefix_tokens()));
+  std::vector<at::Tensor> unit(taps.size());  // [N, 3, H, d] a layer, those that are needed
+  if (paper) {
+    for (const LayerTap& tap : taps) unit[tap.layer] = UnitPatches(tap, model.prefix_tokens());
+    descriptors = ExactRows(unit, model);
   }
-  if (paper) descriptors = ExactRows(unit, model);
+  OBJECTDINO_RETURN_IF_ERROR(CheckFinite(descriptors));
 
   HeadEvidence evidence;
   OBJECTDINO_ASSIGN_OR_RETURN(evidence.heads,
                               ChooseHeads(descriptors, grid.size(), model, options));
   evidence.cls_attention = ClsAttention(taps, model.prefix_tokens());
-  evidence.objectness =
-      paper ? PublishedObjectness(descriptors, model.heads, grid.size(), evidence.heads)
-            : MinMaxScale(AnchoredEvidence(vectors, evidence.heads, evidence.cls_attention, grid));
-  if (options.method != Method::kObjectDino) evidence.affinity = HeadAffinity(unit, evidence.heads);
-  const auto finite = [](float value) { return std::isfinite(value); };
-  if (!std::all_of(evidence.objectness.begin(), evidence.objectness.end(), finite)) {
-    return absl::InternalError("the backbone produced values that are not finite");
+  OBJECTDINO_RETURN_IF_ERROR(CheckFinite(evidence.cls_attention));
+  if (paper) {
+    evidence.objectness =
+        PublishedObjectness(descriptors, model.heads, grid.size(), evidence.heads);
+  } else {
+    const std::vector<float> anchored =
+        AnchoredEvidence(vectors, evidence.heads, evidence.cls_attention, grid);
+    OBJECTDINO_RETURN_IF_ERROR(CheckFinite(anchored));
+    evidence.objectness = MinMaxScale(anchored);
   }
+  if (options.method == Method::kObjectDino) return evidence;
+  for (const HeadRef& ref : evidence.heads) {
+    if (!unit[ref.layer].defined()) {
+      unit[ref.layer] = UnitPatches(taps[ref.layer], model.prefix_tokens());
+    }
+  }
+  evidence.affinity = HeadAffinity(unit, evidence.heads);
+  OBJECTDINO_RETURN_IF_ERROR(CheckFinite(evidence.affinity));
   return evidence;
 }
 

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
@@ -23,9 +24,12 @@ struct HeadEvidence {
   std::vector<float> affinity;       // [N, N], empty unless the method cuts
 };
 
-// `taps` holds every layer of one image. Exact descriptors for OBJECT_DINO_PAPER, linear ones else;
-// none with preset heads. INTERNAL when the backbone produced values that are not finite. Run under
-// c10::InferenceMode.
+// INTERNAL when a value is NaN or infinite.
+absl::Status CheckFinite(absl::Span<const float> values);
+
+// `taps` holds every layer of one image, by number. Exact descriptors for OBJECT_DINO_PAPER always;
+// linear ones for the others, none with preset heads. INTERNAL when the backbone produced values
+// that are not finite. Run under c10::InferenceMode. Thread-safety: pure function.
 absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const PatchGrid& grid,
                                        const ModelConfig& model, const GroundOptions& options);
 

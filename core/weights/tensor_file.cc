@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/weights/tensor_file.h"
 
-#include <cstdlib>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+
+#include "core/base/status_macros.h"
 
 namespace objectdino {
 
@@ -25,7 +25,7 @@ int DataTypeSize(DataType type) {
     case DataType::kBool:
       return 1;
   }
-  std::abort();
+  OBJECTDINO_CHECK(false);
 }
 
 const char* DataTypeName(DataType type) {
@@ -51,7 +51,7 @@ const char* DataTypeName(DataType type) {
     case DataType::kBool:
       return "BOOL";
   }
-  std::abort();
+  OBJECTDINO_CHECK(false);
 }
 
 int64_t TensorView::element_count() const {

@@ -68,6 +68,11 @@ TEST_F(DatasetTest, MalformedAnnotationIsNamed) {
   Write("boxes/a.txt", "3 0.5 0.5\n");
   EXPECT_THAT(LoadDataset("yolo:" + root_.string()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a.txt:1")));
+  Write("annotations/a.xml",
+        "<annotation><object><bndbox><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object></"
+        "annotation>");
+  EXPECT_THAT(LoadDataset("voc:" + root_.string()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a.xml")));
   Write("annotations/a.xml", "<annotation><object>");
   EXPECT_THAT(LoadDataset("voc:" + root_.string()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a.xml")));

@@ -45,6 +45,8 @@ TEST(GroundOptions, OutOfRangeNamesFieldRangeAndValue) {
       {[](GroundOptions& o) { o.min_patches = -1; }, "min_patches must be in [0, "},
       {[](GroundOptions& o) { o.method = Method::kObjectDinoCut, o.tau = 1.1; },
        "affinity_threshold must be in [-1, 1], got 1.1"},
+      {[](GroundOptions& o) { o.seed_rule = true; },
+       "seed_rule has an effect on method OBJECT_DINO_CUT only"},
       {[](GroundOptions& o) { o.tau = 0.6; },
        "affinity_threshold has no effect on method OBJECT_DINO"},
   };

@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "core/weights/safetensors.h"
 #include "tests/support/status_matchers.h"
 
 namespace objectdino {
@@ -136,7 +139,10 @@ TEST(Grounder, OnePatchGridIsAnswered) {
   for (const Method method :
        {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
     options.method = method;
-    EXPECT_THAT(Tiny().Ground(Scene(40, 40), options), IsOk());
+    auto grounding = Tiny().Ground(Scene(40, 40), options);
+    ASSERT_THAT(grounding, IsOk());
+    EXPECT_THAT(grounding->objects, IsEmpty()) << "one patch has no contrast";
+    EXPECT_THAT(grounding->warnings, HasWarning(WarningCode::kLowConfidence));
   }
 }
 
@@ -183,6 +189,36 @@ TEST(Grounder, BadInputIsRefused) {
   options.clusters = 99;
   EXPECT_THAT(Tiny().Ground(Flat(8, 8), options),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("clusters")));
+}
+
+TEST(Grounder, NanInTheWeightsIsAnInternalErrorWithEveryMethod) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(::testing::TempDir()) / "nan_model";
+  fs::remove_all(folder);
+  fs::copy(std::string(OBJECTDINO_SOURCE_DIR) + "/tests/golden/tiny", folder);
+  auto file = SafetensorsFile::Open((folder / "model.safetensors").string());
+  ASSERT_THAT(file, IsOk());
+  const size_t offset = (*file)->table().tensors.at("embeddings.cls_token").bytes.data() -
+                        reinterpret_cast<const uint8_t*>((*file)->bytes().data());
+  const float nan = std::nanf("");
+  std::fstream stream(folder / "model.safetensors",
+                      std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(static_cast<std::streamoff>(offset));
+  stream.write(reinterpret_cast<const char*>(&nan), sizeof(nan));
+  stream.close();
+  auto grounder = Grounder::Load({.model_dir = folder.string()});
+  ASSERT_THAT(grounder, IsOk());
+  for (const Method method :
+       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
+    for (const HeadSelection heads : {HeadSelection::kClustered, HeadSelection::kPreset}) {
+      GroundOptions options;
+      options.method = method;
+      options.head_selection = heads;
+      EXPECT_THAT((*grounder)->Ground(Scene(100, 100), options),
+                  StatusIs(absl::StatusCode::kInternal, HasSubstr("not finite")));
+    }
+  }
+  fs::remove_all(folder);
 }
 
 TEST(Grounder, KnowsItsModel) {
