@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The name of an attention head.
+// Thread-safety: plain values and pure functions.
 #ifndef OBJECTDINO_CORE_BASE_HEAD_REF_H_
 #define OBJECTDINO_CORE_BASE_HEAD_REF_H_
 

@@ -5,11 +5,12 @@
 #include <atomic>
 #include <fstream>
 #include <iterator>
-#include <mutex>
 #include <new>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 
 #include "core/base/status_macros.h"
 #include "core/image/decode.h"
@@ -36,6 +37,13 @@ absl::StatusOr<Prediction> PredictOrThrow(const Grounder& grounder, const Sample
   prediction.iou = BestIou(prediction.box, sample.boxes);
   return prediction;
 }
+
+// What the lanes share.
+struct Progress {
+  absl::Mutex mutex;
+  absl::Status first_error ABSL_GUARDED_BY(mutex);
+  int done ABSL_GUARDED_BY(mutex) = 0;
+};
 
 // An exception must not leave a thread.
 absl::StatusOr<Prediction> Predict(const Grounder& grounder, const Sample& sample,
@@ -74,29 +82,28 @@ absl::StatusOr<std::vector<Prediction>> PredictBoxes(const Grounder& grounder,
                                                      const std::function<void(int)>& progress) {
   std::vector<Prediction> predictions(samples.size());
   std::atomic<size_t> next = 0;
-  std::mutex mutex;
-  absl::Status first_error;  // guarded by mutex
-  int done = 0;              // guarded by mutex
+  Progress state;
   const auto lane = [&] {
     for (size_t i = next++; i < samples.size(); i = next++) {
       absl::StatusOr<Prediction> prediction = Predict(grounder, samples[i], options);
-      const std::lock_guard<std::mutex> lock(mutex);
-      if (!first_error.ok()) return;
+      const absl::MutexLock lock(&state.mutex);
+      if (!state.first_error.ok()) return;
       if (!prediction.ok()) {
-        first_error =
+        state.first_error =
             absl::Status(prediction.status().code(),
                          absl::StrCat(samples[i].name, ": ", prediction.status().message()));
         return;
       }
       predictions[i] = *std::move(prediction);
-      progress(++done);
+      progress(++state.done);
     }
   };
   {
     std::vector<std::jthread> threads;
     for (int i = 0; i < std::max(1, lanes); ++i) threads.emplace_back(lane);
   }
-  if (!first_error.ok()) return first_error;
+  const absl::MutexLock lock(&state.mutex);
+  if (!state.first_error.ok()) return state.first_error;
   return predictions;
 }
 

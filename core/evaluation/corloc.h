@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // CorLoc: how often the one best box is right.
+// Thread-safety: pure functions; PredictBoxes makes its own threads.
 #ifndef OBJECTDINO_CORE_EVALUATION_CORLOC_H_
 #define OBJECTDINO_CORE_EVALUATION_CORLOC_H_
 

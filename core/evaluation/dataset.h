@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Photographs with ground-truth boxes, for evaluation.
+// Thread-safety: plain values and pure functions.
 #ifndef OBJECTDINO_CORE_EVALUATION_DATASET_H_
 #define OBJECTDINO_CORE_EVALUATION_DATASET_H_
 

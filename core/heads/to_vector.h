@@ -9,7 +9,8 @@
 
 namespace objectdino {
 
-// The elements in row-major order, as CPU floats; waits for the tensor's device. Thread-safety: pure function.
+// The elements in row-major order, as CPU floats; waits for the tensor's device. Thread-safety:
+// pure function.
 std::vector<float> ToVector(const at::Tensor& tensor);
 
 }  // namespace objectdino

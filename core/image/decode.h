@@ -6,7 +6,8 @@
 // the high byte, as Pillow's convert("RGB") does for 8-bit sources. Of an animated PNG the first
 // frame is taken; animated WebP and GIF are not supported.
 //
-// Thread-safety: pure function. Cost: memory of two RGB images; time of the codec. OpenCV's
+// Thread-safety: pure function. Cost: memory of two RGB images, about four
+// for a progressive JPEG; time of the codec. OpenCV's
 // exceptions end here.
 #ifndef OBJECTDINO_CORE_IMAGE_DECODE_H_
 #define OBJECTDINO_CORE_IMAGE_DECODE_H_

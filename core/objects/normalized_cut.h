@@ -34,7 +34,7 @@ struct NormalizedCutOptions {
 };
 
 struct NormalizedCut {
-  std::vector<double> fiedler;  // [N], unit length in the D norm up to scale; sign arbitrary
+  std::vector<double> fiedler;  // [N], y' D y = 1; sign arbitrary
   double eigenvalue = 0;        // second smallest, in [0, 2]
   double eigengap = 0;          // third minus second smallest; near 0 = the cut is ill-conditioned
   double tau = 0;               // the threshold that was used

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Otsu's threshold, and how well a mask separates a map.
+// Thread-safety: plain values and pure functions.
 #ifndef OBJECTDINO_CORE_OBJECTS_OTSU_H_
 #define OBJECTDINO_CORE_OBJECTS_OTSU_H_
 

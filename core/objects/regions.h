@@ -2,7 +2,8 @@
 // Connected regions on the patch grid, their boxes and anchor points.
 //
 // Masks are row-major [rows, cols], non-zero = inside, 4-connected (scipy.ndimage.label's default
-// structure). Thread-safety: pure functions. Cost: O(rows * cols).
+// structure). Thread-safety: pure functions. Cost: O(rows * cols), times the number of regions
+// where every region is returned.
 #ifndef OBJECTDINO_CORE_OBJECTS_REGIONS_H_
 #define OBJECTDINO_CORE_OBJECTS_REGIONS_H_
 

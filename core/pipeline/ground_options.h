@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a caller can ask of one grounding.
+// Thread-safety: plain values and pure functions.
 #ifndef OBJECTDINO_CORE_PIPELINE_GROUND_OPTIONS_H_
 #define OBJECTDINO_CORE_PIPELINE_GROUND_OPTIONS_H_
 

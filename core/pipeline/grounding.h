@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The result of grounding one image.
+// Thread-safety: plain values and pure functions.
 #ifndef OBJECTDINO_CORE_PIPELINE_GROUNDING_H_
 #define OBJECTDINO_CORE_PIPELINE_GROUNDING_H_
 

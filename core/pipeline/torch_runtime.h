@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Process-wide facts and settings of LibTorch, for main functions. No Torch type crosses this
 // header.
+// Thread-safety: the setters are for main, before other threads start; the rest may be called any
+// time.
 #ifndef OBJECTDINO_CORE_PIPELINE_TORCH_RUNTIME_H_
 #define OBJECTDINO_CORE_PIPELINE_TORCH_RUNTIME_H_
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dimensions of a backbone, read from a Hugging Face config.json (backbones.md 3.1).
+// Thread-safety: plain values and pure functions.
 #ifndef OBJECTDINO_CORE_WEIGHTS_MODEL_CONFIG_H_
 #define OBJECTDINO_CORE_WEIGHTS_MODEL_CONFIG_H_
 
