@@ -164,6 +164,12 @@ v1::Method EncodeMethod(Method method) {
       return v1::METHOD_OBJECT_DINO_CUT;
     case Method::kObjectDinoPaper:
       return v1::METHOD_OBJECT_DINO_PAPER;
+    case Method::kTokenCut:
+      return v1::METHOD_TOKENCUT;
+    case Method::kLost:
+      return v1::METHOD_LOST;
+    case Method::kClsAttention:
+      return v1::METHOD_CLS_ATTENTION;
   }
   return v1::METHOD_UNSPECIFIED;
 }

@@ -66,10 +66,14 @@ absl::Status ParseMethod(const v1::GroundOptions& wire, GroundOptions& options) 
       options.method = Method::kObjectDinoPaper;
       return absl::OkStatus();
     case v1::METHOD_TOKENCUT:
+      options.method = Method::kTokenCut;
+      return absl::OkStatus();
     case v1::METHOD_LOST:
+      options.method = Method::kLost;
+      return absl::OkStatus();
     case v1::METHOD_CLS_ATTENTION:
-      return FieldUnimplemented("options.method",
-                                absl::StrCat(v1::Method_Name(wire.method()), " is not offered"));
+      options.method = Method::kClsAttention;
+      return absl::OkStatus();
     default:
       return UnknownValue("options.method", wire.method());
   }
@@ -87,6 +91,41 @@ absl::Status ParseHeadSelection(const v1::GroundOptions& wire, GroundOptions& op
       return absl::OkStatus();
     default:
       return UnknownValue("options.head_selection", wire.head_selection());
+  }
+}
+
+absl::Status ParseComponents(const v1::GroundOptions& wire, GroundOptions& options) {
+  if (wire.components().empty()) return absl::OkStatus();
+  options.components = {.query = false, .key = false, .value = false};
+  for (int i = 0; i < wire.components_size(); ++i) {
+    const std::string field = absl::StrCat("options.components[", i, "]");
+    const v1::AttentionComponent component = wire.components(i);
+    bool* used = component == v1::ATTENTION_COMPONENT_QUERY   ? &options.components.query
+                 : component == v1::ATTENTION_COMPONENT_KEY   ? &options.components.key
+                 : component == v1::ATTENTION_COMPONENT_VALUE ? &options.components.value
+                                                              : nullptr;
+    if (used == nullptr) return UnknownValue(field, component);
+    if (*used) {
+      return FieldError(field, absl::StrCat("names ", v1::AttentionComponent_Name(component),
+                                            " for the second time"));
+    }
+    *used = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseLayerScope(const v1::GroundOptions& wire, GroundOptions& options) {
+  switch (wire.layer_scope()) {
+    case v1::LAYER_SCOPE_UNSPECIFIED:
+      return absl::OkStatus();
+    case v1::LAYER_SCOPE_ALL:
+      options.layer_scope = LayerScope::kAll;
+      return absl::OkStatus();
+    case v1::LAYER_SCOPE_LAST_LAYER:
+      options.layer_scope = LayerScope::kLastLayer;
+      return absl::OkStatus();
+    default:
+      return UnknownValue("options.layer_scope", wire.layer_scope());
   }
 }
 
@@ -171,6 +210,7 @@ absl::Status ParseNumbers(const v1::GroundOptions& wire, const ModelConfig& mode
   }
   if (wire.has_seed()) options.seed = wire.seed();
   if (wire.has_min_score()) options.min_score = wire.min_score();
+  if (wire.has_temperature()) options.temperature = wire.temperature();
   if (wire.has_affinity_threshold()) {
     // The core's mark for "unset" is outside of the range, so it must not come over the wire.
     const double tau = wire.affinity_threshold();
@@ -179,6 +219,22 @@ absl::Status ParseNumbers(const v1::GroundOptions& wire, const ModelConfig& mode
                         absl::StrCat("must be in [-1, 1], got ", tau));
     }
     options.tau = tau;
+  }
+  return absl::OkStatus();
+}
+
+// Options that were set, whatever to, although nothing of what is asked for looks at them.
+absl::Status CheckEffects(const v1::GroundOptions& wire, const GroundOptions& options) {
+  const std::pair<absl::string_view, bool> set[] = {
+      {"head_selection", wire.head_selection() != v1::HEAD_SELECTION_UNSPECIFIED},
+      {"clusters", wire.has_clusters()},
+      {"seed", wire.has_seed()},
+      {"components", !wire.components().empty()},
+      {"layer_scope", wire.layer_scope() != v1::LAYER_SCOPE_UNSPECIFIED},
+      {"temperature", wire.has_temperature()},
+      {"affinity_threshold", wire.has_affinity_threshold()}};
+  for (const auto& [option, is_set] : set) {
+    if (is_set) OBJECTDINO_RETURN_IF_ERROR(options.CheckEffect(option));
   }
   return absl::OkStatus();
 }
@@ -192,6 +248,8 @@ absl::Status ParseOptions(const v1::GroundOptions& wire, const ModelConfig& mode
   OBJECTDINO_RETURN_IF_ERROR(ParseOutputs(wire, parsed.reply));
   OBJECTDINO_RETURN_IF_ERROR(ParseMethod(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseHeadSelection(wire, parsed.options));
+  OBJECTDINO_RETURN_IF_ERROR(ParseComponents(wire, parsed.options));
+  OBJECTDINO_RETURN_IF_ERROR(ParseLayerScope(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseResizeMode(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseEmbeddingDtype(wire, parsed.reply));
   OBJECTDINO_RETURN_IF_ERROR(ParseNumbers(wire, model, limits, parsed.options));
@@ -203,7 +261,8 @@ absl::Status ParseOptions(const v1::GroundOptions& wire, const ModelConfig& mode
   parsed.options.patch_embeddings = parsed.reply.patch_embeddings;
   parsed.decode.allow_truncated = wire.allow_truncated();
 
-  absl::Status valid = parsed.options.Validate(model);
+  absl::Status valid = CheckEffects(wire, parsed.options);
+  if (valid.ok()) valid = parsed.options.Validate(model);
   if (valid.ok()) return valid;
   // Its messages start with the field's name, which is the same on the wire.
   const absl::string_view message = valid.message();

@@ -41,7 +41,10 @@ const std::vector<std::pair<std::string, v1::Method>>& Methods() {
   static const auto& methods = *new std::vector<std::pair<std::string, v1::Method>>{
       {"object_dino", v1::METHOD_OBJECT_DINO},
       {"object_dino_cut", v1::METHOD_OBJECT_DINO_CUT},
-      {"object_dino_paper", v1::METHOD_OBJECT_DINO_PAPER}};
+      {"object_dino_paper", v1::METHOD_OBJECT_DINO_PAPER},
+      {"tokencut", v1::METHOD_TOKENCUT},
+      {"lost", v1::METHOD_LOST},
+      {"cls_attention", v1::METHOD_CLS_ATTENTION}};
   return methods;
 }
 

@@ -35,6 +35,7 @@ struct Arguments {
   std::vector<std::string> methods = {"object_dino", "object_dino_cut", "object_dino_cut_seed",
                                       "object_dino_paper"};
   HeadSelection heads = HeadSelection::kClustered;
+  GroundOptions ablation;  // clusters, components, layer_scope, temperature, tau
   int input_size = 224;
   ResizeMode resize = ResizeMode::kSquare;
   int lanes = static_cast<int>(std::thread::hardware_concurrency());
@@ -48,7 +49,10 @@ const std::map<std::string, std::pair<Method, bool>>& MethodsByName() {
       {"object_dino", {Method::kObjectDino, false}},
       {"object_dino_cut", {Method::kObjectDinoCut, false}},
       {"object_dino_cut_seed", {Method::kObjectDinoCut, true}},
-      {"object_dino_paper", {Method::kObjectDinoPaper, false}}};
+      {"object_dino_paper", {Method::kObjectDinoPaper, false}},
+      {"tokencut", {Method::kTokenCut, false}},
+      {"lost", {Method::kLost, false}},
+      {"cls_attention", {Method::kClsAttention, false}}};
   return methods;
 }
 
@@ -130,7 +134,7 @@ int RunCorLoc(const Arguments& args) {
   nlohmann::json all = nlohmann::json::array();
   for (const std::string& name : args.methods) {
     const auto [method, seed_rule] = MethodsByName().at(name);
-    GroundOptions options;
+    GroundOptions options = args.ablation;
     options.method = method;
     options.seed_rule = seed_rule;
     options.head_selection = args.heads;
@@ -161,6 +165,40 @@ int RunCorLoc(const Arguments& args) {
   return 0;
 }
 
+// "qk" -> {query, key}
+std::string ParseComponents(const std::string& letters, AttentionComponents& components) {
+  components = {.query = false, .key = false, .value = false};
+  for (const char letter : letters) {
+    bool* used = letter == 'q'   ? &components.query
+                 : letter == 'k' ? &components.key
+                 : letter == 'v' ? &components.value
+                                 : nullptr;
+    if (used == nullptr || *used) return "must be made of q, k and v, each at most once";
+    *used = true;
+  }
+  return "";
+}
+
+void AddAblationFlags(CLI::App& command, GroundOptions& options) {
+  command.add_option("--clusters", options.clusters, "Clusters of heads")->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--components",
+          [&options](const std::string& letters) {
+            const std::string fault = ParseComponents(letters, options.components);
+            if (!fault.empty()) throw CLI::ValidationError("--components", fault);
+          },
+          "Which of q, k and v are used, as in qk")
+      ->type_name("LETTERS");
+  command.add_option("--layer-scope", options.layer_scope, "Heads that count: all or last_layer")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, LayerScope>{
+          {"all", LayerScope::kAll}, {"last_layer", LayerScope::kLastLayer}}));
+  command.add_option("--temperature", options.temperature,
+                     "Softmax temperature of the head descriptors; without: linear descriptors, "
+                     "1/sqrt(d) for object_dino_paper");
+  command.add_option("--tau", options.tau, "Affinity threshold of the cuts, instead of a method's");
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Evaluates Object-DINO on photographs with ground-truth boxes.");
   app.footer("Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage.");
@@ -180,6 +218,7 @@ int Main(int argc, char** argv) {
   corloc->add_option("--heads", args.heads, "Head selection: clustered or preset")
       ->transform(CLI::CheckedTransformer(std::map<std::string, HeadSelection>{
           {"clustered", HeadSelection::kClustered}, {"preset", HeadSelection::kPreset}}));
+  AddAblationFlags(*corloc, args.ablation);
   corloc->add_option("--input-size", args.input_size, "Pixels of the network's input")
       ->capture_default_str();
   corloc->add_option("--resize-mode", args.resize, "square or aspect")

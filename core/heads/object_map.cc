@@ -33,10 +33,10 @@ std::vector<float> AnchorWeights(absl::Span<const float> cls_attention, const Pa
 
 }  // namespace
 
-std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens) {
-  OBJECTDINO_CHECK(!taps.empty());
+std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens, int layers) {
+  OBJECTDINO_CHECK(!taps.empty() && layers >= 1);
   at::Tensor sum;
-  for (const LayerTap& tap : taps.last(std::min<size_t>(2, taps.size()))) {
+  for (const LayerTap& tap : taps.last(std::min(static_cast<size_t>(layers), taps.size()))) {
     const at::Tensor qkv = tap.qkv[0];                            // [T, 3, H, d]
     const at::Tensor query = qkv[0][0].unsqueeze(1);              // [H, 1, d]
     const at::Tensor keys = qkv.select(1, 1).permute({1, 2, 0});  // [H, d, T]
@@ -59,7 +59,9 @@ std::vector<float> AnchoredEvidence(absl::Span<const HeadVectors> layers,
   for (const auto& [layer, selected] : heads_of_layer) {
     AddEvidence(layers[layer], selected, weights, absl::MakeSpan(evidence));
   }
-  for (float& value : evidence) value /= 3.0f * static_cast<float>(heads.size());
+  const int components = layers[heads.front().layer].components;
+  for (float& value : evidence)
+    value /= static_cast<float>(components) * static_cast<float>(heads.size());
   return evidence;
 }
 

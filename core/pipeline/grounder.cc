@@ -16,8 +16,8 @@
 
 #include "core/base/status_macros.h"
 #include "core/heads/to_vector.h"
-#include "core/objects/normalized_cut.h"
 #include "core/pipeline/head_evidence.h"
+#include "core/pipeline/methods.h"
 #include "core/pipeline/objects_of_map.h"
 #include "core/vit/vision_transformer.h"
 #include "core/weights/checkpoint.h"
@@ -25,8 +25,6 @@
 namespace objectdino {
 namespace {
 
-constexpr double kTauCut = 0.6;                 // DINOv2, measured (defaults.md section 2)
-constexpr double kTauPublished = -0.35;         // tuned by the authors for DINOv3
 constexpr float kUniformContrast = 2.0f / 255;  // below this an image is one flat colour
 
 class Stopwatch {
@@ -47,29 +45,6 @@ at::Tensor InputTensor(const PreprocessedImage& image) {
                        {1, 3, image.grid.input_height(), image.grid.input_width()}, at::kFloat);
 }
 
-// The object's side of the normalised cut, as the one region that holds the seed.
-absl::StatusOr<std::vector<Region>> RegionsOfCut(const HeadEvidence& evidence,
-                                                 const PatchGrid& grid,
-                                                 const GroundOptions& options,
-                                                 std::vector<Warning>& warnings) {
-  const bool paper = options.method == Method::kObjectDinoPaper;
-  NormalizedCutOptions cut_options;
-  cut_options.tau = options.tau != GroundOptions::kTauOfMethod ? options.tau
-                    : paper                                    ? kTauPublished
-                                                               : kTauCut;
-  OBJECTDINO_ASSIGN_OR_RETURN(const NormalizedCut cut,
-                              CutGraph(evidence.affinity, grid.size(), cut_options));
-  if (cut.degenerate) {
-    warnings.push_back({WarningCode::kLowConfidence,
-                        absl::StrCat("the patch graph is degenerate at affinity threshold ",
-                                     cut_options.tau, "; cut at ", cut.tau, " instead")});
-  }
-  const Bipartition sides = paper || options.seed_rule
-                                ? SplitBySeed(cut.fiedler)
-                                : SplitByWeights(cut.fiedler, evidence.cls_attention);
-  return std::vector<Region>{RegionAt(sides.mask, sides.seed, evidence.objectness, grid)};
-}
-
 // The image cannot show an object: says why.
 bool IsBlank(const PreprocessedImage& input, const Image& image, int patch_size,
              std::vector<Warning>& warnings) {
@@ -82,11 +57,6 @@ bool IsBlank(const PreprocessedImage& input, const Image& image, int patch_size,
   if (input.contrast >= kUniformContrast) return false;
   warnings.push_back({WarningCode::kLowConfidence, "the image is one flat colour"});
   return true;
-}
-
-bool IsConstant(const std::vector<float>& map) {
-  const auto [low, high] = std::minmax_element(map.begin(), map.end());
-  return *low == *high;
 }
 
 }  // namespace
@@ -111,7 +81,7 @@ struct Grounder::State {
     const PreprocessedImage input =  // [3, rows * patch, cols * patch]
         Preprocess(image, options.resize_mode, options.input_size, model.patch_size);
     result.grid = input.grid;
-    bool blank = IsBlank(input, image, model.patch_size, result.warnings);
+    const bool blank = IsBlank(input, image, model.patch_size, result.warnings);
     result.timings.preprocess_ms = watch.Lap();
 
     ForwardResult forward = backbone->Forward(InputTensor(input), {});  // q, k, v of L layers
@@ -121,29 +91,21 @@ struct Grounder::State {
     result.timings.backbone_ms = watch.Lap();
 
     OBJECTDINO_ASSIGN_OR_RETURN(
-        HeadEvidence evidence,  // object heads, objectness [N], affinity [N, N]
+        HeadEvidence evidence,  // object heads, objectness [N], affinity [N, N]: what is needed
         ReadHeads(forward.taps, input.grid, model, options));
     forward.taps.clear();
     result.heads = std::move(evidence.heads);
     result.timings.heads_ms = watch.Lap();
 
-    if (!blank && IsConstant(evidence.objectness)) {
-      blank = true;
-      result.warnings.push_back(
-          {WarningCode::kLowConfidence, "the objectness map has no contrast"});
+    Discovery found;  // objectness [N], regions
+    if (!blank) {
+      OBJECTDINO_ASSIGN_OR_RETURN(found, DiscoverObjects(std::move(evidence), input.grid, options));
     }
-    std::vector<Region> regions;
-    if (blank) {
-      std::fill(evidence.objectness.begin(), evidence.objectness.end(), 0.0f);
-    } else if (options.method == Method::kObjectDino) {
-      regions = RegionsAboveOtsu(evidence.objectness, input.grid);
-    } else {
-      OBJECTDINO_ASSIGN_OR_RETURN(regions,
-                                  RegionsOfCut(evidence, input.grid, options, result.warnings));
-    }
-    result.objects = ObjectsOfRegions(std::move(regions), evidence.objectness, tokens, model.width,
-                                      input.grid, image.size(), options);
-    result.objectness = std::move(evidence.objectness);
+    found.objectness.resize(input.grid.size(), 0.0f);
+    result.warnings.insert(result.warnings.end(), found.warnings.begin(), found.warnings.end());
+    result.objects = ObjectsOfRegions(std::move(found.regions), found.objectness, tokens,
+                                      model.width, input.grid, image.size(), options);
+    result.objectness = std::move(found.objectness);
     if (options.patch_embeddings) {
       result.patch_tokens =
           ToVector(patches / at::linalg_vector_norm(patches, 2, {-1}, true).clamp_min(1e-12));

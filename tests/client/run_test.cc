@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using testing::FakeServer;
 using ::testing::HasSubstr;
@@ -154,9 +155,30 @@ TEST_F(RunTest, Ground_Options_AllReachTheServer) {
     seen = request.options();
     return grpc::Status::OK;
   });
-  EXPECT_EQ(Run({"ground", AddFile("a.png", png_), "--server", server.address(), "--max-objects",
-                 "3", "--min-score", "0.25", "--input-size", "518", "--resize-mode", "aspect",
-                 "--heads", "preset", "--clusters", "7"}),
+  EXPECT_EQ(Run({"ground",
+                 AddFile("a.png", png_),
+                 "--server",
+                 server.address(),
+                 "--max-objects",
+                 "3",
+                 "--min-score",
+                 "0.25",
+                 "--input-size",
+                 "518",
+                 "--resize-mode",
+                 "aspect",
+                 "--heads",
+                 "preset",
+                 "--clusters",
+                 "7",
+                 "--components",
+                 "k,q",
+                 "--layer-scope",
+                 "last_layer",
+                 "--temperature",
+                 "0.5",
+                 "--affinity-threshold",
+                 "-0.25"}),
             kExitOk);
   EXPECT_EQ(seen.max_objects(), 3U);
   EXPECT_EQ(seen.min_score(), 0.25F);
@@ -164,6 +186,18 @@ TEST_F(RunTest, Ground_Options_AllReachTheServer) {
   EXPECT_EQ(seen.resize_mode(), v1::RESIZE_MODE_ASPECT);
   EXPECT_EQ(seen.head_selection(), v1::HEAD_SELECTION_PRESET);
   EXPECT_EQ(seen.clusters(), 7U);
+  EXPECT_THAT(seen.components(),
+              ElementsAre(v1::ATTENTION_COMPONENT_KEY, v1::ATTENTION_COMPONENT_QUERY));
+  EXPECT_EQ(seen.layer_scope(), v1::LAYER_SCOPE_LAST_LAYER);
+  EXPECT_EQ(seen.temperature(), 0.5F);
+  EXPECT_EQ(seen.affinity_threshold(), -0.25F);
+}
+
+TEST_F(RunTest, Ground_UnknownComponent_UsageErrorBeforeAnyCall) {
+  EXPECT_EQ(Ground({AddFile("a.png", png_), "--components", "q,x"}), kExitUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("x"));
+  EXPECT_EQ(Lines(err_.str()), 1);
+  EXPECT_EQ(server_.calls(), 0);
 }
 
 TEST_F(RunTest, Ground_NoOptions_AllLeftToTheServer) {

@@ -32,11 +32,11 @@ COMMAND = "scripts/golden"
 LIBRARIES = ("torch", "transformers", "scikit-learn", "scipy", "numpy", "pillow", "pycocotools")
 DTYPES = {"float32": "F32", "float64": "F64", "int32": "I32", "uint8": "U8"}
 ROWS, COLS, TAIL, PATCH_CROP = 8, 32, 4, 28  # what is kept of the real model's large tensors
-# model -> seed of its weights, resize mode, size, tau of the cut (None: chosen, see stages.choose_tau)
+# model -> seed of its weights, resize mode, size, tau of the cut and of TokenCut (None: chosen, see stages.choose_tau)
 MODELS = {
-    "tiny": (7, "aspect", 140, None),
-    "tiny-registers": (4, "aspect", 140, None),
-    "dinov2-small": (None, "square", 224, 0.6),
+    "tiny": (7, "aspect", 140, None, None),
+    "tiny-registers": (4, "aspect", 140, None, None),
+    "dinov2-small": (None, "square", 224, 0.6, 0.85),
 }
 
 
@@ -104,6 +104,10 @@ def report(name, net, taps, grid, out, folder):
           f"otsu {out['otsu_threshold'][0]:.4f} (nearest {np.abs(n - out['otsu_threshold']).min():.1e})")
     for kind in ("exact", "linear"):
         print(f"  heads_{kind}: {' '.join(f'{i}.{h}' for i, h in out['heads_' + kind])}")
+    print(f"  tokencut {out['tokencut_box'].round(1).tolist()} at {out['tokencut_tau'][0]:.6f}, eigenvalues "
+          f"{out['tokencut_eigenvalues'].round(5)}; lost {out['lost_box'].round(1).tolist()} of {out['lost_seed'][0]}, centred "
+          f"{out['lost_centred_mask'].mean():.0%} of {out['lost_centred_seed'][0]}; "
+          f"cls {out['cls_box'].round(1).tolist()}")
     print(f"  cut boxes: seed {out['cut_box_seed'].round(1).tolist()}, cls {out['cut_box_cls'].round(1).tolist()}")
 
     double = stages.Backbone(folder, torch.float64)
@@ -112,18 +116,19 @@ def report(name, net, taps, grid, out, folder):
     for _ in range(4):
         others.append({k: x * (1 + 1e-5 * rng.standard_normal(x.shape).astype(x.dtype)) for k, x in taps.items()})
     for other in others:
-        again = stages.after_backbone(net, other, grid, tau)
+        again = stages.after_backbone(net, other, grid, tau, out["tokencut_tau"][0])
         for key, x in out.items():
             if x.dtype in (np.int32, np.uint8) and not np.array_equal(x, again[key]):
                 raise SystemExit(f"{name}: {key} changes with rounding; choose another seed or scene")
-        y, z = out["fiedler"].astype(float), again["fiedler"].astype(float)
-        cosine = abs(y @ z) / np.linalg.norm(y) / np.linalg.norm(z)
-        if cosine < 1 - 1e-5:
-            raise SystemExit(f"{name}: fiedler changes with rounding (|cos| {cosine:.7f})")
+        for key in ("fiedler", "tokencut_objectness"):
+            y, z = out[key].ravel().astype(float), again[key].ravel().astype(float)
+            cosine = abs(y @ z) / np.linalg.norm(y) / np.linalg.norm(z)
+            if cosine < 1 - 1e-5:
+                raise SystemExit(f"{name}: {key} changes with rounding (|cos| {cosine:.7f})")
 
 
 def write_stages(golden: Path, name: str, folder: Path):
-    seed, mode, size, tau = MODELS[name]
+    seed, mode, size, tau, key_tau = MODELS[name]
     net = stages.Backbone(folder)
     for scene in inputs.SCENES:
         image = golden / "images" / f"{scene}.png"
@@ -132,13 +137,13 @@ def write_stages(golden: Path, name: str, folder: Path):
         pixels = stages.preprocess(rgb, grid, net.patch)
         taps = dict(net(pixels))
         taps["pixels"] = pixels[0].numpy()
-        out = stages.after_backbone(net, taps, grid, tau)
+        out = stages.after_backbone(net, taps, grid, tau, key_tau)
         report(f"{name}_{scene}", net, taps, grid, out, folder)
         x = taps.pop("pixels")
         if name in ("tiny", "tiny-registers"):
             out |= {"input": x} | taps
         else:
-            out["affinity_linear"] = out["affinity_linear"][:64]
+            out |= {key: out[key][:64] for key in ("affinity_linear", "key_affinity")}
             out |= {f"input_{k}": v for k, v in crops(x).items()}
             out |= {k: v[:ROWS, :COLS] for k, v in taps.items()}
             out |= {f"{k}_tail": v[-TAIL:, :COLS] for k, v in taps.items()}

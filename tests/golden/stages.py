@@ -101,10 +101,10 @@ class Backbone:
         return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
-def cls_attention(net: Backbone, taps) -> np.ndarray:
-    """What the class token attends to in the last two layers: mean over heads, patches only, sum 1. [N]"""
+def cls_attention(net: Backbone, taps, layers=2) -> np.ndarray:
+    """What the class token attends to in the last layers: mean over heads, patches only, sum 1. [N]"""
     total = 0
-    for layer in (net.layers - 2, net.layers - 1):
+    for layer in range(net.layers - layers, net.layers):
         q, k = net.split(taps, "q", layer), net.split(taps, "k", layer)
         logits = np.einsum("hd,htd->ht", q[:, 0], k) / np.sqrt(q.shape[-1])
         e = np.exp(logits - logits.max(1, keepdims=True))
@@ -259,11 +259,68 @@ def cut_by_cls(y: np.ndarray, attention: np.ndarray, grid: Grid) -> np.ndarray:
     return component_at(side, int(np.argmax(np.where(side, y, -np.inf))), grid)
 
 
+# ---- methods to compare with: the last layer's keys as they are -------------------------------------------------
+
+
+def keys(net: Backbone, taps) -> np.ndarray:
+    """All heads side by side, patches only: [N, D] float64."""
+    x = net.split(taps, "k", net.layers - 1)[:, net.prefix :]  # [H, N, d]
+    return x.transpose(1, 0, 2).reshape(x.shape[1], -1)
+
+
+def key_affinity(net: Backbone, taps) -> np.ndarray:
+    """Cosines of the keys, which TokenCut cuts. [N, N]"""
+    x = keys(net, taps)
+    x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    return (x @ x.T).astype(np.float32)
+
+
+def lost(x: np.ndarray, grid: Grid, candidates=100) -> tuple[int, np.ndarray, np.ndarray]:
+    """LOST: its seed, every patch's similarity to what expands the seed [N], and the seed's component."""
+    a = x @ x.T
+    order = np.argsort((a > 0).sum(1), kind="stable")
+    seed, lowest = int(order[0]), order[:candidates]
+    similarity = a[lowest[a[seed, lowest] > 0]].sum(0)
+    side = similarity > 0
+    side[seed] = True
+    return seed, similarity, component_at(side, seed, grid)
+
+
+def minmax(x: np.ndarray) -> np.ndarray:
+    return (x - x.min()) / max(x.max() - x.min(), 1e-12)
+
+
+def last_layer_methods(net: Backbone, taps, grid: Grid, tau: float | None) -> dict[str, np.ndarray]:
+    """What TokenCut, LOST and the thresholded CLS attention give; tau None: choose it by choose_tau."""
+    shape, out = (grid.rows, grid.cols), {}
+    a = out["key_affinity"] = key_affinity(net, taps)
+    tau = choose_tau(a) if tau is None else np.float32(tau)
+    out["tokencut_tau"] = np.array([tau])
+    out["tokencut_eigenvalues"], y = spectrum(a, tau)
+    y, mask = cut_by_seed(y, grid)
+    out["tokencut_objectness"], out["tokencut_mask"] = minmax(y).reshape(shape), mask
+    seed, similarity, mask = lost(keys(net, taps), grid)
+    out["lost_seed"] = np.array([seed], np.int32)
+    out["lost_objectness"], out["lost_mask"] = minmax(similarity).reshape(shape), mask
+    # Of the keys as they are, nearly every product is positive; less their mean, half of them are.
+    centred = keys(net, taps) - keys(net, taps).mean(0)
+    seed, similarity, mask = lost(centred, grid, len(centred) // 4)
+    out["lost_centred_seed"] = np.array([seed], np.int32)
+    out["lost_centred_objectness"] = minmax(similarity).reshape(shape)
+    out["lost_centred_mask"] = mask.astype(np.uint8)
+    n = minmax(cls_attention(net, taps, layers=1)).astype(np.float32)
+    out["cls_objectness"], out["cls_mask"] = n.reshape(shape), main_object(n, otsu(n), grid)
+    for name in ("tokencut", "lost", "cls"):
+        out[f"{name}_box"] = box_of(out[f"{name}_mask"], grid)
+        out[f"{name}_mask"] = out[f"{name}_mask"].astype(np.uint8)
+    return out
+
+
 # ---- all of it ------------------------------------------------------------------------------------------------
 
 
-def after_backbone(net: Backbone, taps, grid: Grid, tau: float | None) -> dict[str, np.ndarray]:
-    """Every tensor that follows from the taps; tau None: choose it by choose_tau."""
+def after_backbone(net: Backbone, taps, grid: Grid, tau: float | None, key_tau: float | None) -> dict[str, np.ndarray]:
+    """Every tensor that follows from the taps; tau, key_tau None: chosen by choose_tau, each on its own graph."""
     shape, out = (grid.rows, grid.cols), {}
     attention = cls_attention(net, taps)
     out["cls_attention"] = attention
@@ -289,4 +346,5 @@ def after_backbone(net: Backbone, taps, grid: Grid, tau: float | None) -> dict[s
     out["fiedler"], by_seed = cut_by_seed(y, grid)
     for rule, mask in (("seed", by_seed), ("cls", cut_by_cls(y, attention, grid))):
         out[f"cut_mask_{rule}"], out[f"cut_box_{rule}"] = mask.astype(np.uint8), box_of(mask, grid)
+    out |= last_layer_methods(net, taps, grid, key_tau)
     return {k: v.astype(np.float32) if v.dtype == np.float64 else v for k, v in out.items()}

@@ -97,17 +97,28 @@ def test_ground_same_stem_twice_keeps_both_outputs(cli, server, tmp_path):
     assert json.loads((out / "a.png.json").read_text())["file"] == str(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("method", ["object_dino", "object_dino_cut", "object_dino_paper"])
+@pytest.mark.parametrize("method", ["object_dino", "object_dino_cut", "object_dino_paper", "tokencut", "lost",
+                                    "cls_attention"])
 def test_ground_method_is_the_one_asked_for(cli, server, method):
     done = cli("ground", ASTRONAUT, "--method", method, "--json", "--server", server.grpc)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["method"] == f"METHOD_{method.upper()}"
 
 
-def test_ground_method_not_offered_is_unimplemented(cli, server):
-    done = cli("ground", ASTRONAUT, "--method", "lost", "--server", server.grpc)
+def test_ground_ablation_flags_change_the_map(cli, server):
+    maps = set()
+    for flags in ([], ["--components", "q"], ["--components", "k,v"], ["--layer-scope", "last_layer"],
+                  ["--temperature", 30], ["--clusters", 2]):
+        done = cli("ground", ASTRONAUT, "--json", "--server", server.grpc, *flags)
+        assert done.returncode == 0, done.stderr
+        maps.add(json.loads(done.stdout)[0]["objectness"]["data"])
+    assert len(maps) > 4, "flags without effect"
+
+
+def test_ground_option_without_effect_is_invalid_and_says_so(cli, server):
+    done = cli("ground", ASTRONAUT, "--method", "lost", "--components", "k", "--server", server.grpc)
     assert done.returncode == 1
-    assert ": UNIMPLEMENTED: " in done.stderr
+    assert "INVALID_ARGUMENT: options.components has no effect on method LOST" in done.stderr
 
 
 def test_ground_option_out_of_range_is_invalid_and_names_the_field(cli, server):

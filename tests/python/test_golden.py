@@ -95,6 +95,9 @@ def test_shapes_follow_from_the_metadata(name):
         assert t[f"descriptors_{kind}"].shape == t[f"standardised_{kind}"].shape == (m["layers"] * m["heads"], count)
     for key in ("objectness", "objectness_preset", "objectness_published", "mask", "cut_mask_seed", "cut_mask_cls"):
         assert t[key].shape == grid
+    for method in ("tokencut", "lost", "lost_centred", "cls"):
+        assert t[f"{method}_objectness"].shape == t[f"{method}_mask"].shape == grid
+        assert t[f"{method}_objectness"].min() == 0 and t[f"{method}_objectness"].max() == 1
     assert t["affinity"].shape == (count, count) and t["fiedler"].shape == (count,)
 
 
@@ -102,7 +105,8 @@ def test_shapes_follow_from_the_metadata(name):
 def test_box_bounds_its_mask(name):
     t, m = stage(name)
     for mask, box in (("mask", "box"), ("mask_preset", "box_preset"), ("cut_mask_seed", "cut_box_seed"),
-                      ("cut_mask_cls", "cut_box_cls")):
+                      ("cut_mask_cls", "cut_box_cls"), ("tokencut_mask", "tokencut_box"), ("lost_mask", "lost_box"),
+                      ("cls_mask", "cls_box")):
         ys, xs = np.nonzero(t[mask])
         x, y = m["image_width"] / m["cols"], m["image_height"] / m["rows"]
         expected = [xs.min() * x, ys.min() * y, (xs.max() + 1) * x, (ys.max() + 1) * y]
@@ -180,6 +184,25 @@ def test_taps_give_descriptors_attention_and_affinity(name):
     scale = np.sqrt(np.diag(gram))
     np.testing.assert_allclose(t["affinity"], gram / np.outer(scale, scale), atol=1e-5)
     assert t["cls_attention"].sum() == pytest.approx(1, abs=1e-5) and (t["cls_attention"] > 0).all()
+
+
+@pytest.mark.parametrize("name", TINY_FILES)
+def test_keys_of_the_last_layer_give_tokencut_and_lost(name):
+    t, m = stage(name)
+    keys = t[f"k_{m['layers'] - 1}"][m["prefix_tokens"] :].astype(np.float64)
+    unit = keys / np.linalg.norm(keys, axis=1, keepdims=True)
+    np.testing.assert_allclose(t["key_affinity"], unit @ unit.T, atol=1e-5)
+    w = np.where(t["key_affinity"] > t["tokencut_tau"][0], 1.0, 1e-5)
+    values = np.linalg.eigvalsh(np.eye(len(w)) - w / np.sqrt(np.outer(w.sum(1), w.sum(1))))
+    np.testing.assert_allclose(t["tokencut_eigenvalues"], values[1:4], atol=1e-5)
+    y = t["tokencut_objectness"].ravel()
+    assert (y[t["tokencut_mask"].ravel() == 1] > y.mean()).all()
+
+    centred = keys - keys.mean(0)
+    degree = (centred @ centred.T > 0).sum(1)
+    seed = t["lost_centred_seed"][0]
+    assert degree[seed] == degree.min() and t["lost_centred_mask"].flat[seed] == 1
+    assert 0 < t["lost_centred_mask"].mean() < 1
 
 
 @pytest.mark.parametrize("name", TINY_FILES)

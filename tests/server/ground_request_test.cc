@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/codec.h"
 #include "server/model_info.h"
 #include "server/request_error.h"
 #include "tests/support/fake_engine.h"
@@ -63,7 +64,7 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   wire->set_min_score(0.25);
   wire->set_min_patches(7);
   wire->set_method(v1::METHOD_OBJECT_DINO_CUT);
-  wire->set_head_selection(v1::HEAD_SELECTION_PRESET);
+  wire->set_head_selection(v1::HEAD_SELECTION_CLUSTERED);
   wire->set_clusters(9);
   wire->set_seed(4'000'000'000);
   wire->set_input_size(225);
@@ -72,6 +73,10 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   wire->set_object_patches_only(true);
   wire->set_affinity_threshold(-0.5);
   wire->set_allow_truncated(true);
+  wire->add_components(v1::ATTENTION_COMPONENT_VALUE);
+  wire->add_components(v1::ATTENTION_COMPONENT_QUERY);
+  wire->set_layer_scope(v1::LAYER_SCOPE_LAST_LAYER);
+  wire->set_temperature(0.125);
   request.mutable_image()->set_orientation(v1::ORIENTATION_IGNORE);
   const auto parsed = Parse(request);
   ASSERT_THAT(parsed, IsOk());
@@ -84,7 +89,7 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   EXPECT_EQ(parsed->options.min_score, 0.25);
   EXPECT_EQ(parsed->options.min_patches, 7);
   EXPECT_EQ(parsed->options.method, Method::kObjectDinoCut);
-  EXPECT_EQ(parsed->options.head_selection, HeadSelection::kPreset);
+  EXPECT_EQ(parsed->options.head_selection, HeadSelection::kClustered);
   EXPECT_EQ(parsed->options.clusters, 9);
   EXPECT_EQ(parsed->options.seed, 4'000'000'000);
   EXPECT_EQ(parsed->options.input_size, 224);  // rounded down to patches of 14
@@ -92,8 +97,36 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   EXPECT_EQ(parsed->reply.embedding_dtype, v1::DATA_TYPE_BF16);
   EXPECT_TRUE(parsed->reply.object_patches_only);
   EXPECT_EQ(parsed->options.tau, -0.5);
+  EXPECT_EQ(parsed->options.components, (AttentionComponents{.key = false}));
+  EXPECT_EQ(parsed->options.layer_scope, LayerScope::kLastLayer);
+  EXPECT_EQ(parsed->options.temperature, 0.125);
   EXPECT_TRUE(parsed->decode.allow_truncated);
   EXPECT_FALSE(parsed->decode.apply_orientation);
+}
+
+TEST(GroundRequest, PresetHeads_ArriveInTheCore) {
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_head_selection(v1::HEAD_SELECTION_PRESET);
+  EXPECT_EQ(Parse(request)->options.head_selection, HeadSelection::kPreset);
+}
+
+TEST(GroundRequest, EveryOfferedMethod_ArrivesInTheCoreAndBack) {
+  const v1::GetModelInfoResponse info = DescribeModel(testing::FakeModelFacts(), {});
+  ASSERT_EQ(info.methods_size(), v1::Method_ARRAYSIZE - 1) << "all but UNSPECIFIED";
+  for (const int method : info.methods()) {
+    v1::GroundRequest request = RawRequest();
+    request.mutable_options()->set_method(static_cast<v1::Method>(method));
+    const auto parsed = Parse(request);
+    ASSERT_THAT(parsed, IsOk());
+    EXPECT_EQ(EncodeMethod(parsed->options.method), method);
+  }
+}
+
+TEST(GroundRequest, ThresholdOfTokenCut_ArrivesInTheCore) {
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_method(v1::METHOD_TOKENCUT);
+  request.mutable_options()->set_affinity_threshold(0.5);
+  EXPECT_EQ(Parse(request)->options.tau, 0.5);
 }
 
 TEST(GroundRequest, MinPatchesZero_MeansNoMinimum) {
@@ -114,6 +147,7 @@ TEST(GroundRequest, DefaultsOfGetModelInfo_AreAccepted) {
   const auto parsed = Parse(request);
   ASSERT_THAT(parsed, IsOk());
   EXPECT_EQ(parsed->options.input_size, GroundOptions().input_size);
+  EXPECT_EQ(parsed->options.components, AttentionComponents());
 }
 
 struct Refusal {
@@ -220,13 +254,98 @@ INSTANTIATE_TEST_SUITE_P(
         Option(
             "Highlight", [](auto* o) { o->mutable_highlight(); }, "highlight", kUnimplemented),
         Option(
-            "TokenCut", [](auto* o) { o->set_method(v1::METHOD_TOKENCUT); }, "method",
-            kUnimplemented),
+            "ComponentTwice",
+            [](auto* o) {
+              o->add_components(v1::ATTENTION_COMPONENT_KEY);
+              o->add_components(v1::ATTENTION_COMPONENT_KEY);
+            },
+            "components[1]"),
         Option(
-            "Lost", [](auto* o) { o->set_method(v1::METHOD_LOST); }, "method", kUnimplemented),
+            "ComponentUnspecified",
+            [](auto* o) { o->add_components(v1::ATTENTION_COMPONENT_UNSPECIFIED); },
+            "components[0]"),
         Option(
-            "ClsAttention", [](auto* o) { o->set_method(v1::METHOD_CLS_ATTENTION); }, "method",
-            kUnimplemented),
+            "ComponentUnknown",
+            [](auto* o) {
+              o->add_components(v1::ATTENTION_COMPONENT_KEY);
+              o->add_components(static_cast<v1::AttentionComponent>(77));
+            },
+            "components[1]"),
+        Option(
+            "LayerScopeUnknown",
+            [](auto* o) { o->set_layer_scope(static_cast<v1::LayerScope>(77)); }, "layer_scope"),
+        Option(
+            "TemperatureZero", [](auto* o) { o->set_temperature(0); }, "temperature"),
+        Option(
+            "TemperatureHigh", [](auto* o) { o->set_temperature(100.5); }, "temperature"),
+        Option(
+            "TemperatureNan", [](auto* o) { o->set_temperature(std::nanf("")); }, "temperature"),
+        Option(
+            "TemperatureLargeInput",
+            [](auto* o) {
+              o->set_temperature(1);
+              o->set_input_size(574);
+            },
+            "input_size"),
+        Option(
+            "ClustersOfPresetHeads",
+            [](auto* o) {
+              o->set_head_selection(v1::HEAD_SELECTION_PRESET);
+              o->set_clusters(5);  // the default, but set
+            },
+            "clusters"),
+        Option(
+            "SeedOfPresetHeads",
+            [](auto* o) {
+              o->set_head_selection(v1::HEAD_SELECTION_PRESET);
+              o->set_seed(42);
+            },
+            "seed"),
+        Option(
+            "HeadSelectionOfTokenCut",
+            [](auto* o) {
+              o->set_method(v1::METHOD_TOKENCUT);
+              o->set_head_selection(v1::HEAD_SELECTION_CLUSTERED);
+            },
+            "head_selection"),
+        Option(
+            "ClustersOfLost",
+            [](auto* o) {
+              o->set_method(v1::METHOD_LOST);
+              o->set_clusters(5);
+            },
+            "clusters"),
+        Option(
+            "ThresholdOfLost",
+            [](auto* o) {
+              o->set_method(v1::METHOD_LOST);
+              o->set_affinity_threshold(0.5);
+            },
+            "affinity_threshold"),
+        Option(
+            "ComponentsOfClsAttention",
+            [](auto* o) {
+              o->set_method(v1::METHOD_CLS_ATTENTION);
+              for (const auto c : {v1::ATTENTION_COMPONENT_QUERY, v1::ATTENTION_COMPONENT_KEY,
+                                   v1::ATTENTION_COMPONENT_VALUE}) {
+                o->add_components(c);
+              }
+            },
+            "components"),
+        Option(
+            "LayerScopeOfTokenCut",
+            [](auto* o) {
+              o->set_method(v1::METHOD_TOKENCUT);
+              o->set_layer_scope(v1::LAYER_SCOPE_ALL);
+            },
+            "layer_scope"),
+        Option(
+            "TemperatureOfTokenCut",
+            [](auto* o) {
+              o->set_method(v1::METHOD_TOKENCUT);
+              o->set_temperature(1);
+            },
+            "temperature"),
         Refusal{"RequestIdLong", [](auto* r) { r->set_request_id(std::string(129, 'x')); },
                 "request_id"},
         Refusal{

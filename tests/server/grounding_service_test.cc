@@ -230,7 +230,9 @@ TEST(GetModelInfo, Call_DescribesModelLimitsAndDefaults) {
   EXPECT_EQ(info.limits().max_inflight(), 5U);
   EXPECT_EQ(info.defaults().clusters(), 5U);
   EXPECT_EQ(info.defaults().method(), v1::METHOD_OBJECT_DINO);
-  EXPECT_EQ(info.methods_size(), 3);
+  EXPECT_EQ(info.defaults().components_size(), 3);
+  EXPECT_EQ(info.defaults().layer_scope(), v1::LAYER_SCOPE_ALL);
+  EXPECT_EQ(info.methods_size(), 6);
 }
 
 }  // namespace

@@ -42,6 +42,10 @@ struct GroundFlags {
   std::optional<float> min_score;
   std::optional<uint32_t> input_size;
   std::optional<uint32_t> clusters;
+  std::vector<v1::AttentionComponent> components;
+  v1::LayerScope layer_scope = v1::LAYER_SCOPE_UNSPECIFIED;
+  std::optional<float> temperature;
+  std::optional<float> affinity_threshold;
 
   v1::GroundOptions Options() const {
     v1::GroundOptions options;
@@ -52,6 +56,10 @@ struct GroundFlags {
     if (min_score) options.set_min_score(*min_score);
     if (input_size) options.set_input_size(*input_size);
     if (clusters) options.set_clusters(*clusters);
+    for (const v1::AttentionComponent component : components) options.add_components(component);
+    options.set_layer_scope(layer_scope);
+    if (temperature) options.set_temperature(*temperature);
+    if (affinity_threshold) options.set_affinity_threshold(*affinity_threshold);
     return options;
   }
 };
@@ -234,8 +242,9 @@ int RunGround(const GroundFlags& flags, const Console& console) {
   return GroundRun(flags, **client, console).Run();
 }
 
-template <typename Enum>
-CLI::Option* AddChoice(CLI::App& parser, const std::string& name, Enum& value,
+// `value` is an Enum, or a vector of them.
+template <typename Enum, typename Value>
+CLI::Option* AddChoice(CLI::App& parser, const std::string& name, Value& value,
                        const std::map<std::string, Enum>& choices, const std::string& help) {
   std::string names;
   for (const auto& [choice, _] : choices) absl::StrAppend(&names, names.empty() ? "" : "|", choice);
@@ -265,6 +274,24 @@ void AddMethodFlags(CLI::App& parser, GroundFlags& flags) {
       "How the image is brought to the network's input");
   parser.add_option("--clusters", flags.clusters, "Clusters of heads, with --heads clustered")
       ->type_name("K");
+  AddChoice<v1::AttentionComponent>(parser, "--components", flags.components,
+                                    {{"q", v1::ATTENTION_COMPONENT_QUERY},
+                                     {"k", v1::ATTENTION_COMPONENT_KEY},
+                                     {"v", v1::ATTENTION_COMPONENT_VALUE}},
+                                    "Which parts of the heads are used, as in q,k")
+      ->delimiter(',');
+  AddChoice<v1::LayerScope>(
+      parser, "--layer-scope", flags.layer_scope,
+      {{"all", v1::LAYER_SCOPE_ALL}, {"last_layer", v1::LAYER_SCOPE_LAST_LAYER}},
+      "Which of the chosen heads count");
+  parser
+      .add_option("--temperature", flags.temperature,
+                  "Softmax temperature of what is clustered; slower than without")
+      ->type_name("X");
+  parser
+      .add_option("--affinity-threshold", flags.affinity_threshold,
+                  "From where on the cuts link two patches, -1 .. 1")
+      ->type_name("X");
   parser.add_option("--input-size", flags.input_size, "Side of the network's input in pixels")
       ->type_name("N");
   parser.add_option("--max-objects", flags.max_objects, "Most objects of an image")->type_name("N");

@@ -6,6 +6,7 @@
 #include "ATen/ATen.h"
 #include "gtest/gtest.h"
 
+#include "core/heads/similarity.h"
 #include "tests/reference/similarity_reference.h"
 #include "tests/support/random_taps.h"
 
@@ -14,12 +15,11 @@ namespace {
 
 constexpr int kPrefix = 2, kTokens = 32, kHeads = 3, kDim = 8;
 
-TEST(LinearDescriptors, EqualTheCentredColumnMeansOfTheCosineMaps) {
-  const auto taps = testing::RandomTaps(1, kTokens, kHeads, kDim, 4);
-  const HeadVectors vectors = testing::VectorsOf(taps, kPrefix).front();
+void ExpectCentredColumnMeans(const HeadVectors& vectors, const at::Tensor& qkv,
+                              const std::vector<int>& components) {
   const std::vector<float> fast = LinearDescriptors(vectors);
   for (int head = 0; head < kHeads; ++head) {
-    const auto map = reference::MeanCosineMap(taps[0].qkv[0], kPrefix, head);
+    const auto map = reference::MeanCosineMap(qkv, kPrefix, head, components);
     std::vector<double> mean(map.size(), 0.0);
     double total = 0;
     for (const auto& row : map) {
@@ -31,6 +31,23 @@ TEST(LinearDescriptors, EqualTheCentredColumnMeansOfTheCosineMaps) {
     for (size_t j = 0; j < mean.size(); ++j) {
       ASSERT_NEAR(fast[head * map.size() + j], mean[j] - total, 1e-6);
     }
+  }
+}
+
+TEST(LinearDescriptors, EqualTheCentredColumnMeansOfTheCosineMaps) {
+  const auto taps = testing::RandomTaps(1, kTokens, kHeads, kDim, 4);
+  ExpectCentredColumnMeans(testing::VectorsOf(taps, kPrefix).front(), taps[0].qkv[0], {0, 1, 2});
+}
+
+TEST(LinearDescriptors, OfSomeComponentsEqualTheirCosineMaps) {
+  const auto taps = testing::RandomTaps(1, kTokens, kHeads, kDim, 7);
+  for (const AttentionComponents components :
+       {AttentionComponents{.key = false, .value = false}, AttentionComponents{.query = false}}) {
+    const at::Tensor patches = PatchComponents(taps[0], kPrefix, components);  // [N, R, H, d]
+    const HeadVectors vectors =
+        MakeHeadVectors({patches.const_data_ptr<float>(), static_cast<size_t>(patches.numel())},
+                        kTokens - kPrefix, kHeads, kDim, static_cast<int>(patches.size(1)));
+    ExpectCentredColumnMeans(vectors, taps[0].qkv[0], components.indices());
   }
 }
 

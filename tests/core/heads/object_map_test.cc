@@ -20,10 +20,11 @@ using ::testing::FloatNear;
 constexpr PatchGrid kGrid{5, 7, 14};
 constexpr int kPrefix = 3, kHeads = 2, kDim = 6;
 
-TEST(ClsAttention, IsTheModelsSoftmaxOfTheLastTwoLayers) {
-  const auto taps = testing::RandomTaps(4, kPrefix + kGrid.size(), kHeads, kDim, 1);
+// The model's softmax, from layer `first` to the last.
+void ExpectAttentionFrom(int first, const std::vector<LayerTap>& taps,
+                         const std::vector<float>& attention) {
   std::vector<double> expected(kGrid.size(), 0.0);
-  for (int layer = 2; layer < 4; ++layer) {
+  for (size_t layer = first; layer < taps.size(); ++layer) {
     const auto x = taps[layer].qkv.accessor<float, 5>();
     for (int head = 0; head < kHeads; ++head) {
       std::vector<double> e(kPrefix + kGrid.size());
@@ -37,8 +38,14 @@ TEST(ClsAttention, IsTheModelsSoftmaxOfTheLastTwoLayers) {
     }
   }
   const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
-  const std::vector<float> attention = ClsAttention(taps, kPrefix);
   for (int j = 0; j < kGrid.size(); ++j) EXPECT_NEAR(attention[j], expected[j] / total, 1e-6);
+}
+
+TEST(ClsAttention, IsTheModelsSoftmaxOfTheLastLayers) {
+  const auto taps = testing::RandomTaps(4, kPrefix + kGrid.size(), kHeads, kDim, 1);
+  ExpectAttentionFrom(2, taps, ClsAttention(taps, kPrefix));
+  ExpectAttentionFrom(3, taps, ClsAttention(taps, kPrefix, 1));
+  ExpectAttentionFrom(0, taps, ClsAttention(taps, kPrefix, 9));
 }
 
 TEST(AnchoredEvidence, EqualsTheQuadraticForm) {

@@ -57,11 +57,11 @@ Image Flat(int height, int width) {
 auto HasWarning(WarningCode code) { return Contains(Field(&Warning::code, code)); }
 
 TEST(Grounder, EveryMethodAnswersWithinItsContract) {
-  for (const Method method :
-       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
+  for (const Method method : kAllMethods) {
     for (const HeadSelection heads : {HeadSelection::kClustered, HeadSelection::kPreset}) {
       GroundOptions options;
       options.method = method;
+      if (heads == HeadSelection::kPreset && !options.SelectsHeads()) continue;
       options.head_selection = heads;
       options.resize_mode = ResizeMode::kAspect;
       options.input_size = 140;
@@ -71,7 +71,7 @@ TEST(Grounder, EveryMethodAnswersWithinItsContract) {
       EXPECT_EQ(grounding->objectness.size(), 60u);
       EXPECT_THAT(grounding->objectness,
                   Each(::testing::AllOf(::testing::Ge(0), ::testing::Le(1.0001f))));
-      EXPECT_THAT(grounding->heads, Not(IsEmpty()));
+      EXPECT_EQ(grounding->heads.empty(), !options.SelectsHeads());
       ASSERT_THAT(grounding->objects, Not(IsEmpty()));
       double previous = 1;
       for (const GroundedObject& object : grounding->objects) {
@@ -114,8 +114,7 @@ TEST(Grounder, SameImageSameAnswerOnAnyThread) {
 }
 
 TEST(Grounder, FlatImageGivesNoObjectAndSaysSo) {
-  for (const Method method :
-       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
+  for (const Method method : kAllMethods) {
     GroundOptions options;
     options.method = method;
     auto grounding = Tiny().Ground(Flat(64, 64), options);
@@ -136,8 +135,7 @@ TEST(Grounder, OnePixelGivesNoObjectAndSaysSo) {
 TEST(Grounder, OnePatchGridIsAnswered) {
   GroundOptions options;
   options.input_size = 14;
-  for (const Method method :
-       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
+  for (const Method method : kAllMethods) {
     options.method = method;
     auto grounding = Tiny().Ground(Scene(40, 40), options);
     ASSERT_THAT(grounding, IsOk());
@@ -208,11 +206,11 @@ TEST(Grounder, NanInTheWeightsIsAnInternalErrorWithEveryMethod) {
   stream.close();
   auto grounder = Grounder::Load({.model_dir = folder.string()});
   ASSERT_THAT(grounder, IsOk());
-  for (const Method method :
-       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
+  for (const Method method : kAllMethods) {
     for (const HeadSelection heads : {HeadSelection::kClustered, HeadSelection::kPreset}) {
       GroundOptions options;
       options.method = method;
+      if (heads == HeadSelection::kPreset && !options.SelectsHeads()) continue;
       options.head_selection = heads;
       EXPECT_THAT((*grounder)->Ground(Scene(100, 100), options),
                   StatusIs(absl::StatusCode::kInternal, HasSubstr("not finite")));

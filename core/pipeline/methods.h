@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The methods: from what the heads say of an image to its objectness map and its regions.
+//
+//   method             map                                     regions
+//   OBJECT_DINO        anchored                                above Otsu's threshold
+//   OBJECT_DINO_CUT    anchored                                the side of the cut with more CLS
+//                                                              attention, where its seed is
+//   OBJECT_DINO_PAPER  published                               the side of the cut with the seed,
+//                                                              where it is
+//   TOKENCUT           the cut's eigenvector, large at the     as OBJECT_DINO_PAPER
+//                      seed, min-max scaled
+//   LOST               similarity to the expanded seed,        where it is above zero and connected
+//                      min-max scaled                          to the seed
+//   CLS_ATTENTION      CLS attention, min-max scaled           above Otsu's threshold
+//
+// No step of a method knows Torch: HeadEvidence is all it sees. Thread-safety: pure functions.
+// Cost: see normalized_cut.h, lost.h and otsu.h.
+#ifndef OBJECTDINO_CORE_PIPELINE_METHODS_H_
+#define OBJECTDINO_CORE_PIPELINE_METHODS_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "core/base/patch_grid.h"
+#include "core/objects/regions.h"
+#include "core/pipeline/ground_options.h"
+#include "core/pipeline/grounding.h"
+#include "core/pipeline/head_evidence.h"
+
+namespace objectdino {
+
+struct Discovery {
+  std::vector<float> objectness;  // [rows, cols] in [0, 1], high = object
+  std::vector<Region> regions;    // best first, weighed by the map
+  std::vector<Warning> warnings;
+};
+
+// Runs options.method. LOW_CONFIDENCE warns of a cut of a degenerate graph, of LOST where every
+// patch is like the seed, and of a map without contrast, which shows no object: it comes back as
+// zeros, without regions.
+absl::StatusOr<Discovery> DiscoverObjects(HeadEvidence evidence, const PatchGrid& grid,
+                                          const GroundOptions& options);
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_CORE_PIPELINE_METHODS_H_
