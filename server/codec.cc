@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "core/math/rle.h"
+#include "server/heads_codec.h"
 #include "server/tensor_codec.h"
 
 namespace objectdino {
@@ -199,13 +200,7 @@ void EncodeGrounding(const Grounding& grounding, const ParsedRequest& request,
   if (reply.patch_embeddings) {
     EncodePatches(grounding, reply, model, response->mutable_patches());
   }
-  if (reply.heads) {
-    for (const HeadRef& head : grounding.heads) {
-      v1::HeadRef* out = response->add_heads();
-      out->set_layer(static_cast<uint32_t>(head.layer));
-      out->set_head(static_cast<uint32_t>(head.head));
-    }
-  }
+  if (reply.heads) EncodeHeads(grounding, model.config, reply.embedding_dtype, response);
   *response->mutable_model() = EncodeModelRef(model);
   EncodeTimings(grounding.timings, response->mutable_timing());
   for (const Warning& warning : grounding.warnings) {

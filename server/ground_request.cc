@@ -201,6 +201,7 @@ absl::Status ParseOptions(const v1::GroundOptions& wire, const ModelConfig& mode
                       "has no effect without OUTPUT_PATCH_EMBEDDINGS");
   }
   parsed.options.patch_embeddings = parsed.reply.patch_embeddings;
+  parsed.options.head_maps = parsed.reply.heads;
   parsed.decode.allow_truncated = wire.allow_truncated();
 
   absl::Status valid = parsed.options.Validate(model);

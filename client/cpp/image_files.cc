@@ -7,9 +7,13 @@
 #include <map>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+
+#include "core/base/status_macros.h"
+#include "core/image/decode.h"
 
 namespace objectdino {
 namespace {
@@ -76,6 +80,15 @@ absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
   }
   if (file.bad()) return absl::NotFoundError(absl::StrCat("cannot be read: ", LastError()));
   return bytes;
+}
+
+absl::StatusOr<Image> DecodeGrounded(const std::string& bytes, const v1::ImageInfo& info) {
+  // The limits are the server's, which has accepted an image of this size.
+  DecodeOptions options;
+  options.max_pixels = int64_t{info.height()} * info.width();
+  options.max_dimension = static_cast<int>(std::max(info.height(), info.width()));
+  OBJECTDINO_ASSIGN_OR_RETURN(DecodedImage decoded, DecodeImage(bytes, options));
+  return std::move(decoded.image);
 }
 
 std::vector<std::string> OutputNames(const std::vector<std::string>& paths) {

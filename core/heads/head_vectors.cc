@@ -98,6 +98,25 @@ std::vector<float> LinearDescriptors(const HeadVectors& vectors) {
   return descriptors;
 }
 
+std::vector<float> SelfSimilarityMaps(const HeadVectors& vectors) {
+  const int patches = vectors.patches;
+  const int heads = vectors.heads;
+  const std::vector<float> uniform(patches, 1.0f / static_cast<float>(patches));
+  std::vector<float> maps(static_cast<size_t>(heads) * 3 * patches);
+  WithDim(vectors.dim, [&](auto known_dim) {
+    const auto mean = WeightedSum<known_dim()>(vectors, uniform);
+    for (int j = 0; j < patches; ++j) {
+      const auto patch = Patch<known_dim()>(vectors, j);
+      const float* inverse = InverseNorms(vectors, j);
+      for (int column = 0; column < 3 * heads; ++column) {
+        const size_t map = static_cast<size_t>(column % heads) * 3 + column / heads;  // h * 3 + r
+        maps[map * patches + j] = inverse[column] * patch.col(column).dot(mean.col(column));
+      }
+    }
+  });
+  return maps;
+}
+
 void AddEvidence(const HeadVectors& vectors, absl::Span<const int> selected,
                  absl::Span<const float> weights, absl::Span<float> evidence) {
   WithDim(vectors.dim, [&](auto known_dim) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is linear in the number of patches: head descriptors and objectness evidence without any N x
-// N map.
+// What is linear in the number of patches: head descriptors, self-similarity maps and objectness
+// evidence without any N x N map.
 //
-// Letters: N patches, H heads, d head dimension; r in {q, k, v}; x^ = x / max(||x||, 1e-12). Both
+// Letters: N patches, H heads, d head dimension; r in {q, k, v}; x^ = x / max(||x||, 1e-12). All
 // results are of the form x^_j . sum_i w_i x^_i, which two passes over the queries, keys and values
 // give. Torch-free. Thread-safety: pure functions. Cost: O(N * 3 H d) each, memory O(3 H (N + d)).
 #ifndef OBJECTDINO_CORE_HEADS_HEAD_VECTORS_H_
@@ -30,6 +30,10 @@ HeadVectors MakeHeadVectors(absl::Span<const float> qkv, int patches, int heads,
 // per head. The first-order term of the published ones up to scale and sign; picks the same heads
 // (defaults.md section 1).
 std::vector<float> LinearDescriptors(const HeadVectors& vectors);
+
+// Self-similarity maps, row-major [H, 3, N]: entry (h, r, j) is x^_j . mean_i x^_i, the mean cosine
+// of patch j to all patches, itself included. LinearDescriptors are their mean over r, centred.
+std::vector<float> SelfSimilarityMaps(const HeadVectors& vectors);
 
 // Adds to `evidence` [N], for each head of `selected` and each r: x^_j . sum_i weights_i x^_i.
 // `weights` is [N].

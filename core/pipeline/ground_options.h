@@ -44,6 +44,7 @@ struct GroundOptions {
   bool seed_rule =
       false;  // kObjectDinoCut: choose the side by the published seed rule instead of CLS attention
   bool patch_embeddings = false;  // fill Grounding::patch_tokens
+  bool head_maps = false;         // fill Grounding::head_maps
 
   static constexpr double kTauOfMethod = -2;  // outside the valid range on purpose
   static constexpr int kMaxInputSize = 1024;

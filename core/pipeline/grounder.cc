@@ -125,6 +125,8 @@ struct Grounder::State {
         ReadHeads(forward.taps, input.grid, model, options));
     forward.taps.clear();
     result.heads = std::move(evidence.heads);
+    result.head_clusters = std::move(evidence.clusters);
+    result.head_maps = std::move(evidence.maps);
     result.timings.heads_ms = watch.Lap();
 
     if (!blank && IsConstant(evidence.objectness)) {

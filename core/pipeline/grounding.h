@@ -54,8 +54,14 @@ struct Grounding {
   std::vector<GroundedObject> objects;  // best first; empty when the image shows no object
   std::vector<float> objectness;        // [rows, cols] in [0, 1], high = object
   std::vector<HeadRef> heads;           // the object-centric heads, ascending
-  std::vector<float> patch_tokens;      // [N, D] final tokens, L2-normalised rows; only on request
-  int embedding_width = 0;              // D
+  // [L * H]: the cluster of each head, layer-major. 0 is the object-centric one, the others follow
+  // in order of first appearance; all -1 with preset heads.
+  std::vector<int> head_clusters;
+  // [L, H, 3, rows, cols]: the mean cosine of each patch to all patches, for queries, keys and
+  // values, in [-1, 1]; whatever the method. Only on request.
+  std::vector<float> head_maps;
+  std::vector<float> patch_tokens;  // [N, D] final tokens, L2-normalised rows; only on request
+  int embedding_width = 0;          // D
   std::vector<Warning> warnings;
   StageTimings timings;
 };

@@ -18,15 +18,21 @@
 namespace objectdino {
 namespace {
 
-absl::StatusOr<std::vector<HeadRef>> ChooseHeads(const std::vector<float>& descriptors, int patches,
-                                                 const ModelConfig& model,
-                                                 const GroundOptions& options) {
-  if (options.head_selection == HeadSelection::kPreset)
-    return PresetHeads(model.layers, model.heads);
+// Fills the heads and their clusters.
+absl::Status ChooseHeads(const std::vector<float>& descriptors, int patches,
+                         const ModelConfig& model, const GroundOptions& options,
+                         HeadEvidence& evidence) {
+  if (options.head_selection == HeadSelection::kPreset) {
+    evidence.heads = PresetHeads(model.layers, model.heads);
+    evidence.clusters.assign(static_cast<size_t>(model.layers) * model.heads, -1);
+    return absl::OkStatus();
+  }
   OBJECTDINO_ASSIGN_OR_RETURN(HeadClusters clusters,
                               SelectObjectHeads(descriptors, model.layers, model.heads, patches,
                                                 options.clusters, options.seed));
-  return std::move(clusters.object_heads);
+  evidence.clusters = StableLabels(clusters, model.heads);
+  evidence.heads = std::move(clusters.object_heads);
+  return absl::OkStatus();
 }
 
 std::vector<float> ExactRows(const std::vector<at::Tensor>& unit, const ModelConfig& model) {
@@ -52,16 +58,22 @@ absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const Pa
   std::vector<at::Tensor> on_cpu;  // [N, 3, H, d] a layer; keeps alive what `vectors` borrows
   std::vector<HeadVectors> vectors;
   std::vector<float> descriptors;  // [L H, N], or empty
+  HeadEvidence evidence;
   for (const LayerTap& tap : taps) {
     vectors.emplace_back();
-    if (paper || (!cluster && tap.layer + 2 < model.layers)) continue;
+    const bool needed = !paper && (cluster || tap.layer + 2 >= model.layers);
+    if (!needed && !options.head_maps) continue;
     on_cpu.push_back(
         tap.qkv[0].slice(0, model.prefix_tokens()).to(at::kCPU, at::kFloat).contiguous());
     const at::Tensor& qkv = on_cpu.back();
     vectors.back() =
         MakeHeadVectors({qkv.const_data_ptr<float>(), static_cast<size_t>(qkv.numel())},
                         grid.size(), model.heads, model.head_dim());
-    if (cluster) {  // now, while the layer is in the cache
+    if (options.head_maps) {
+      const std::vector<float> maps = SelfSimilarityMaps(vectors.back());
+      evidence.maps.insert(evidence.maps.end(), maps.begin(), maps.end());
+    }
+    if (needed && cluster) {  // now, while the layer is in the cache
       const std::vector<float> rows = LinearDescriptors(vectors.back());
       descriptors.insert(descriptors.end(), rows.begin(), rows.end());
     }
@@ -72,10 +84,9 @@ absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const Pa
     descriptors = ExactRows(unit, model);
   }
   OBJECTDINO_RETURN_IF_ERROR(CheckFinite(descriptors));
+  OBJECTDINO_RETURN_IF_ERROR(CheckFinite(evidence.maps));
 
-  HeadEvidence evidence;
-  OBJECTDINO_ASSIGN_OR_RETURN(evidence.heads,
-                              ChooseHeads(descriptors, grid.size(), model, options));
+  OBJECTDINO_RETURN_IF_ERROR(ChooseHeads(descriptors, grid.size(), model, options, evidence));
   evidence.cls_attention = ClsAttention(taps, model.prefix_tokens());
   OBJECTDINO_RETURN_IF_ERROR(CheckFinite(evidence.cls_attention));
   if (paper) {

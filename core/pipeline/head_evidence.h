@@ -19,6 +19,8 @@ namespace objectdino {
 
 struct HeadEvidence {
   std::vector<HeadRef> heads;        // the object-centric ones, ascending
+  std::vector<int> clusters;         // [L * H], see StableLabels; all -1 with preset heads
+  std::vector<float> maps;           // [L, H, 3, N], see SelfSimilarityMaps; only on request
   std::vector<float> objectness;     // [N] in [0, 1]: anchored, or published for OBJECT_DINO_PAPER
   std::vector<float> cls_attention;  // [N], sums to 1
   std::vector<float> affinity;       // [N, N], empty unless the method cuts

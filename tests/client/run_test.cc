@@ -13,7 +13,9 @@
 
 #include "client/cpp/image_files.h"
 #include "client/cpp/overlay.h"
+#include "core/image/decode.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/head_answers.h"
 
 namespace objectdino {
 namespace {
@@ -214,6 +216,110 @@ TEST_F(RunTest, Ground_Timeout_DeadlineExceededNamesTheFile) {
   EXPECT_THAT(err_.str(), StartsWith("objectdino: " + a + ": DEADLINE_EXCEEDED: "));
 }
 
+// Answers with the heads of HeadResponse; image size 12 x 10.
+grpc::Status AnswerWithHeads(grpc::ServerContext&, const v1::GroundRequest& request,
+                             v1::GroundResponse& response) {
+  if (request.image().encoded() == kBadBytes) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "not a\nJPEG"};
+  }
+  response = testing::HeadResponse();
+  return grpc::Status::OK;
+}
+
+TEST_F(RunTest, Heads_Image_TableOnStdout) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"heads", a, "--server", server.address()}), kExitOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("a.png  12x10"), HasSubstr("      1   2   0   0\n"),
+                                EndsWith("object-centric 0.1 1.1 1.2\n")));
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(RunTest, Heads_Out_PngOfTheSheetAndItsPath) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string a = AddFile("a.png", png_);
+  const std::string sheet = (folder_ / "sheet.png").string();
+  EXPECT_EQ(Run({"heads", a, "--out", sheet, "--server", server.address()}), kExitOk);
+  EXPECT_THAT(out_.str(), EndsWith("  sheet " + sheet + "\n"));
+  const auto drawn = DecodeImage(*ReadImageFile(sheet), {});
+  ASSERT_TRUE(drawn.ok()) << drawn.status();
+  const int all = drawn->image.width;
+  EXPECT_EQ(Run({"heads", a, "--out", sheet, "--component", "k", "--server", server.address()}),
+            kExitOk);
+  EXPECT_LT(DecodeImage(*ReadImageFile(sheet), {})->image.width, all);
+}
+
+TEST_F(RunTest, Heads_Json_OneDocumentWithTheAnalysis) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string a = AddFile("a.png", png_);
+  const std::string sheet = (folder_ / "sheet.png").string();
+  EXPECT_EQ(Run({"heads", a, "--json", "--out", sheet, "--server", server.address()}), kExitOk);
+  const auto document = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(document["file"], a);
+  EXPECT_EQ(document["head_analysis"]["clusters"], (std::vector<int>{1, 0, 1, 2, 0, 0}));
+  EXPECT_EQ(err_.str(), "  sheet " + sheet + "\n");
+}
+
+TEST_F(RunTest, Heads_Options_HeadsInFullPrecisionAndTheMethodFlags) {
+  v1::GroundOptions seen;
+  const FakeServer server([&](auto& context, const v1::GroundRequest& request, auto& response) {
+    seen = request.options();
+    return AnswerWithHeads(context, request, response);
+  });
+  EXPECT_EQ(Run({"heads", AddFile("a.png", png_), "--server", server.address(), "--method",
+                 "object_dino_paper", "--heads", "clustered", "--clusters", "7", "--input-size",
+                 "448", "--resize-mode", "aspect"}),
+            kExitOk);
+  EXPECT_THAT(seen.outputs(), ::testing::ElementsAre(v1::OUTPUT_HEADS));
+  EXPECT_EQ(seen.embedding_dtype(), v1::DATA_TYPE_F32);
+  EXPECT_EQ(seen.method(), v1::METHOD_OBJECT_DINO_PAPER);
+  EXPECT_EQ(seen.head_selection(), v1::HEAD_SELECTION_CLUSTERED);
+  EXPECT_EQ(seen.clusters(), 7U);
+  EXPECT_EQ(seen.input_size(), 448U);
+  EXPECT_EQ(seen.resize_mode(), v1::RESIZE_MODE_ASPECT);
+}
+
+TEST_F(RunTest, Heads_BadImage_OneLineAndExit1EvenWithJson) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string bad = AddFile("bad.png", kBadBytes);
+  EXPECT_EQ(Run({"heads", bad, "--json", "--server", server.address()}), kExitFailed);
+  EXPECT_EQ(err_.str(), "objectdino: " + bad + ": INVALID_ARGUMENT: not a JPEG\n");
+  EXPECT_EQ(nlohmann::json::parse(out_.str())["error"]["code"], "INVALID_ARGUMENT");
+}
+
+TEST_F(RunTest, Heads_AnswerWithoutAnalysis_InvalidArgument) {
+  EXPECT_EQ(Run({"heads", AddFile("a.png", png_), "--server", server_.address()}), kExitFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("INVALID_ARGUMENT: the answer has no head analysis"));
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(RunTest, Heads_SheetCannotBeWritten_Exit1) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"heads", a, "--server", server.address(), "--out",
+                 (folder_ / "none" / "sheet.png").string()}),
+            kExitFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("cannot be written"));
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(RunTest, Heads_Unreachable_Exit3) {
+  std::string address;
+  { address = FakeServer(AnswerWithHeads).address(); }
+  EXPECT_EQ(Run({"heads", AddFile("a.png", png_), "--server", address}), kExitUnreachable);
+  EXPECT_THAT(err_.str(), StartsWith("objectdino: " + address + ": UNAVAILABLE: "));
+  EXPECT_EQ(Lines(err_.str()), 1);
+}
+
+TEST_F(RunTest, Heads_Interrupted_Exit130AfterTheImageInWork) {
+  const FakeServer server([&](auto& context, const auto& request, auto& response) {
+    interrupted_ = true;
+    return AnswerWithHeads(context, request, response);
+  });
+  EXPECT_EQ(Run({"heads", AddFile("a.png", png_), "--server", server.address()}), kExitInterrupted);
+  EXPECT_THAT(out_.str(), HasSubstr("object-centric"));
+}
+
 TEST_F(RunTest, Arguments_Wrong_OneLineAndExit2) {
   const std::vector<std::vector<std::string>> cases = {
       {},
@@ -228,6 +334,11 @@ TEST_F(RunTest, Arguments_Wrong_OneLineAndExit2) {
       {"ground", "a.jpg", "--timeout", "inf"},
       {"ground", "a.jpg", "--timeout", "nan"},
       {"ground", "a.jpg", "--server", ""},
+      {"heads"},
+      {"heads", "a.jpg", "b.jpg"},
+      {"heads", "a.jpg", "--component", "w"},
+      {"heads", "a.jpg", "--clusters", "-1"},
+      {"heads", "a.jpg", "--max-objects", "3"},
       {"health", "now"},
   };
   for (const auto& arguments : cases) {
@@ -239,8 +350,8 @@ TEST_F(RunTest, Arguments_Wrong_OneLineAndExit2) {
 }
 
 TEST_F(RunTest, Help_AnyCommand_DocumentsTheExitCodes) {
-  for (const auto& arguments :
-       std::vector<std::vector<std::string>>{{"--help"}, {"ground", "--help"}}) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"--help"}, {"ground", "--help"}, {"heads", "--help"}}) {
     EXPECT_EQ(Run(arguments), kExitOk);
     EXPECT_THAT(out_.str(),
                 AllOf(HasSubstr("Exit codes:"), HasSubstr("  3 "), HasSubstr("  130 ")));

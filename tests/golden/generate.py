@@ -144,6 +144,10 @@ def write_stages(golden: Path, name: str, folder: Path):
             out |= {f"{k}_tail": v[-TAIL:, :COLS] for k, v in taps.items()}
             aspect = stages.preprocess(rgb, stages.grid_for(*rgb.shape[:2], "aspect", 448, net.patch), net.patch)
             out |= {f"input_aspect448_{k}": v for k, v in crops(aspect[0].numpy()).items()}
+        analysis = {"self_similarity": stages.self_similarity(net, taps).reshape(net.layers, net.heads, 3, grid.rows, grid.cols)}
+        analysis |= {f"clusters_{kind}": stages.renumber(out[f"labels_{kind}"], out[f"heads_{kind}"], net.heads)
+                     for kind in ("exact", "linear")}
+        save(golden / f"{name}_{scene}_heads.safetensors", analysis, model=name, image=f"images/{image.name}")
         save(golden / f"{name}_{scene}.safetensors", out, model=name, weights_seed=seed, image=f"images/{image.name}",
              image_height=grid.height, image_width=grid.width, resize_mode=mode, resize_size=size,
              input_height=grid.rows * net.patch, input_width=grid.cols * net.patch, rows=grid.rows, cols=grid.cols,

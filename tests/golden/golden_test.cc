@@ -41,6 +41,7 @@ namespace {
 constexpr double kInputTolerance = 3e-5;  // 7e-6 of the range, divided by the deviation
 constexpr double kBlockTolerance = 1e-3;
 constexpr double kDescriptorTolerance = 1e-5;
+constexpr double kHeadMapTolerance = 1e-4;  // of one component of one head
 constexpr double kStandardisedTolerance =
     2e-2;  // divides by deviations down to 1e-5 of the descriptors
 constexpr double kMapTolerance = 1e-3;
@@ -318,6 +319,33 @@ TEST_P(GoldenTest, GrounderAgrees) {
   ASSERT_TRUE(paper.ok()) << paper.status();
   EXPECT_TRUE(Equal("heads_exact", Flatten(paper->heads)));
   EXPECT_TRUE(Equal("cut_mask_seed", paper->objects.front().mask));
+}
+
+TEST_P(GoldenTest, HeadMapsAndClustersMatch) {
+  GroundOptions options;
+  options.input_size = Meta("resize_size");
+  options.resize_mode = real() ? ResizeMode::kSquare : ResizeMode::kAspect;
+  options.head_maps = true;
+  const float tau = Expected<float>("tau")[0];
+  auto heads_file = SafetensorsFile::Open(Golden() + GetParam().model + "_" + GetParam().scene +
+                                          "_heads.safetensors");
+  ASSERT_TRUE(heads_file.ok()) << heads_file.status();
+  file_ = *std::move(heads_file);
+  auto grounder = Grounder::Load({.model_dir = ModelFolder()});
+  ASSERT_TRUE(grounder.ok()) << grounder.status();
+  auto decoded = DecodeImage(ReadFile(Golden() + file_->table().metadata.at("image")), {});
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  auto grounding = (*grounder)->Ground(decoded->image, options);
+  ASSERT_TRUE(grounding.ok()) << grounding.status();
+  EXPECT_TRUE(Close("self_similarity", grounding->head_maps, kHeadMapTolerance));
+  EXPECT_TRUE(Equal("clusters_linear", grounding->head_clusters));
+
+  options.method = Method::kObjectDinoPaper;
+  options.tau = tau;
+  auto paper = (*grounder)->Ground(decoded->image, options);
+  ASSERT_TRUE(paper.ok()) << paper.status();
+  EXPECT_TRUE(Close("self_similarity", paper->head_maps, kHeadMapTolerance));
+  EXPECT_TRUE(Equal("clusters_exact", paper->head_clusters));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenTest,

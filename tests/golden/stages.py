@@ -135,6 +135,15 @@ def descriptors_linear(net: Backbone, taps) -> np.ndarray:
     return (out - out.mean(1, keepdims=True)).astype(np.float32)
 
 
+def self_similarity(net: Backbone, taps) -> np.ndarray:
+    """Per head the mean cosine of a patch to all patches, for q, k and v. [L, H, 3, N]"""
+    maps = []
+    for layer in range(net.layers):
+        x = net.units(taps, layer)  # [3, H, N, d]
+        maps.append((x @ x.swapaxes(-1, -2)).mean(-2).swapaxes(0, 1))
+    return np.stack(maps).astype(np.float32)
+
+
 def standardise(x: np.ndarray) -> np.ndarray:
     """Zero mean and unit (population) deviation per column; constant columns become 0."""
     x = x.astype(np.float64)
@@ -152,6 +161,12 @@ def choose_heads(labels: np.ndarray, heads: int) -> np.ndarray:
     met = list(dict.fromkeys(labels.tolist()))
     best = max(met, key=final.count)  # max keeps the first of equals
     return np.stack(np.divmod(np.flatnonzero(labels == best), heads), 1).astype(np.int32)
+
+
+def renumber(labels: np.ndarray, chosen: np.ndarray, heads: int) -> np.ndarray:
+    """Numbers that do not depend on k-means': 0 for the chosen cluster, then in order of first appearance. [L*H]"""
+    numbers = {int(labels[chosen[0, 0] * heads + chosen[0, 1]]): 0}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels.tolist()], np.int32)
 
 
 # ---- objectness, mask, box ------------------------------------------------------------------------------------

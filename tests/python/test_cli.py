@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two programs, end to end: `objectdino` against `objectdino-server`."""
+import base64
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
@@ -144,6 +146,66 @@ def test_ground_ctrl_c_finishes_the_image_and_exits_130(server):
     assert process.returncode == 130
     assert stderr == ""
     assert re.fullmatch(r"5000 images: [1-9]\d* grounded, 0 failed, \d+ left out", stdout.splitlines()[-1])
+
+
+# ---------------------------------------------------------------- heads
+
+def test_heads_table_has_a_cluster_for_every_head(cli, server):
+    done = cli("heads", ASTRONAUT, "--clusters", 3, "--server", server.grpc)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith("4 layers, 4 heads a layer, 3 clusters")
+    rows = [[int(word) for word in line.split()] for line in lines[2:6]]
+    assert [row[0] for row in rows] == [0, 1, 2, 3]
+    clusters = [cluster for row in rows for cluster in row[1:]]
+    assert set(clusters) == {0, 1, 2} and len(clusters) == 16
+    object_heads = lines[7].split()[1:]
+    assert object_heads == [f"{i // 4}.{i % 4}" for i, cluster in enumerate(clusters) if cluster == 0]
+
+
+def test_heads_json_maps_decode_and_average_to_what_is_clustered(cli, server):
+    done = cli("heads", ASTRONAUT, "--json", "--input-size", 112, "--server", server.grpc)
+    assert done.returncode == 0, done.stderr
+    entry = json.loads(done.stdout)
+    tensor = entry["head_analysis"]["self_similarity"]
+    maps = np.frombuffer(base64.b64decode(tensor["data"]), "<f4").reshape(tensor["shape"])
+    assert maps.shape == (4, 4, 3, 8, 8)
+    assert np.abs(maps).max() <= 1 + 1e-6 and maps.std() > 0.01
+    assert len(entry["head_analysis"]["clusters"]) == 16
+    chosen = [head["layer"] * 4 + head["head"] for head in entry["heads"]]
+    assert [i for i, cluster in enumerate(entry["head_analysis"]["clusters"]) if cluster == 0] == chosen
+
+
+@pytest.mark.parametrize("flags", [[], ["--component", "mean"], ["--heads", "preset"], ["--clusters", 12]],
+                         ids=lambda flags: "-".join(map(str, flags)) or "default")
+def test_heads_sheet_is_a_png_with_the_photograph(cli, server, tmp_path, flags):
+    sheet = tmp_path / "sheet.png"
+    done = cli("heads", ASTRONAUT, "--out", sheet, *flags, "--server", server.grpc)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"  sheet {sheet}\n")
+    with Image.open(sheet) as drawn, Image.open(ASTRONAUT) as photograph:
+        assert drawn.format == "PNG" and drawn.width > 600 and drawn.height > 400
+        small = photograph.convert("L").resize((50, 50), Image.Resampling.BOX)
+        shown = drawn.convert("L").crop((20, 20, 270, 270)).resize((50, 50), Image.Resampling.BOX)
+    differences = [abs(a - b) for a, b in zip(small.tobytes(), shown.tobytes())]
+    assert sum(differences) / len(differences) < 3
+
+
+def test_heads_real_model_chooses_last_heads(cli, real_server):
+    done = cli("heads", EXAMPLES / "coffee.png", "--json", "--server", real_server.grpc)
+    assert done.returncode == 0, done.stderr
+    entry = json.loads(done.stdout)
+    assert entry["head_analysis"]["self_similarity"]["shape"] == [12, 6, 3, 16, 16]
+    assert entry["head_analysis"]["cluster_count"] == 5
+    assert {head["layer"] for head in entry["heads"]} & {10, 11}
+
+
+def test_heads_bad_image_exits_1_and_no_sheet(cli, server, tmp_path):
+    done = cli("heads", DATA / "text.jpg", "--out", tmp_path / "sheet.png", "--server", server.grpc)
+    assert done.returncode == 1
+    line, = done.stderr.splitlines()
+    assert line.startswith(f"objectdino: {DATA / 'text.jpg'}: INVALID_ARGUMENT: ")
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---------------------------------------------------------------- info, health, usage

@@ -138,6 +138,33 @@ def test_heads_are_the_cluster_with_most_final_heads(name):
 
 
 @pytest.mark.parametrize("name", STAGE_FILES)
+def test_head_maps_average_to_the_descriptors(name):
+    t, m = stage(name)
+    maps = stage(f"{name}_heads")[0]["self_similarity"].astype(np.float64)
+    assert maps.shape == (m["layers"], m["heads"], 3, m["rows"], m["cols"])
+    assert np.abs(maps).max() <= 1 + 1e-6
+    mean = maps.mean(2).reshape(m["layers"] * m["heads"], -1)
+    np.testing.assert_allclose(t["descriptors_linear"], mean - mean.mean(1, keepdims=True), atol=1e-6)
+    if name in TINY_FILES:
+        x = np.stack([units(t, m, layer) for layer in range(m["layers"])])  # [L, 3, H, N, d]
+        slow = np.stack([[(u @ u.T).mean(0) for u in row] for row in x.reshape(-1, 3 * m["heads"], *x.shape[3:])])
+        slow = slow.reshape(m["layers"], 3, m["heads"], m["rows"], m["cols"]).swapaxes(1, 2)
+        np.testing.assert_allclose(maps, slow, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", STAGE_FILES)
+def test_clusters_are_the_labels_with_the_object_heads_first(name):
+    t, m = stage(name)
+    for kind in ("exact", "linear"):
+        labels, clusters = t[f"labels_{kind}"].tolist(), stage(f"{name}_heads")[0][f"clusters_{kind}"].tolist()
+        assert len(set(zip(labels, clusters))) == len(set(labels)) == len(set(clusters)), "another partition"
+        rows = (t[f"heads_{kind}"] @ [m["heads"], 1]).tolist()
+        assert [i for i, cluster in enumerate(clusters) if cluster == 0] == rows
+        others = [cluster for cluster in dict.fromkeys(clusters) if cluster != 0]
+        assert others == list(range(1, len(others) + 1))
+
+
+@pytest.mark.parametrize("name", STAGE_FILES)
 def test_standardised_and_published_follow_from_descriptors(name):
     t, m = stage(name)
     for kind in ("exact", "linear"):

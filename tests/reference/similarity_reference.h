@@ -35,6 +35,17 @@ inline Matrix CosineMap(const at::Tensor& qkv, int prefix, int r, int head) {
   return map;
 }
 
+// map_r of one head: the mean cosine of each patch to all patches.
+inline std::vector<double> SelfSimilarityMap(const at::Tensor& qkv, int prefix, int r, int head) {
+  const Matrix cosines = CosineMap(qkv, prefix, r, head);
+  std::vector<double> map(cosines.size(), 0.0);
+  for (size_t j = 0; j < map.size(); ++j) {
+    for (const std::vector<double>& row : cosines) map[j] += row[j];
+    map[j] /= static_cast<double>(cosines.size());
+  }
+  return map;
+}
+
 // S_h: mean over q, k, v.
 inline Matrix MeanCosineMap(const at::Tensor& qkv, int prefix, int head) {
   Matrix mean = CosineMap(qkv, prefix, 0, head);

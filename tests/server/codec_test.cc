@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 
 #include "core/math/rle.h"
+#include "server/heads_codec.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/status_matchers.h"
 
@@ -19,8 +20,8 @@ using ::testing::ElementsAreArray;
 v1::GroundResponse Encode(const ParsedRequest& request, const RequestImage& image = {},
                           ImageSize size = {30, 60}) {
   v1::GroundResponse response;
-  EncodeGrounding(testing::FakeGrounding(size, request.reply.patch_embeddings), request, image,
-                  testing::FakeModelFacts(), &response);
+  EncodeGrounding(testing::FakeGrounding(size, request.reply.patch_embeddings, request.reply.heads),
+                  request, image, testing::FakeModelFacts(), &response);
   return response;
 }
 
@@ -37,6 +38,7 @@ TEST(Codec, Defaults_SendObjectsAndObjectnessOnly) {
   EXPECT_FALSE(response.has_patches());
   EXPECT_FALSE(response.objects(0).has_pixel_mask());
   EXPECT_TRUE(response.heads().empty());
+  EXPECT_FALSE(response.has_head_analysis());
   EXPECT_EQ(response.method(), v1::METHOD_OBJECT_DINO);
 }
 
@@ -145,6 +147,49 @@ TEST(Codec, Heads_OnRequest) {
   ASSERT_EQ(response.heads_size(), 2);
   EXPECT_EQ(response.heads(0).layer(), 10U);
   EXPECT_EQ(response.heads(0).head(), 2U);
+}
+
+TEST(Codec, HeadAnalysis_MapsAreLayersHeadsQkvRowsCols) {
+  ParsedRequest request;
+  request.reply.heads = true;
+  request.reply.embedding_dtype = v1::DATA_TYPE_F32;
+  const v1::HeadAnalysis analysis = Encode(request).head_analysis();
+  EXPECT_EQ(analysis.self_similarity().dtype(), v1::DATA_TYPE_F32);
+  EXPECT_THAT(analysis.self_similarity().shape(), ElementsAre(12, 6, 3, 2, 3));
+  const std::vector<float> values = Floats(analysis.self_similarity());
+  ASSERT_EQ(values.size(), 1296U);
+  EXPECT_FLOAT_EQ(values[1], 1.0F / 2048);
+  EXPECT_FLOAT_EQ(values[1295], 1295.0F / 2048);
+}
+
+TEST(Codec, HeadAnalysis_HasTheTypeOfEmbeddings) {
+  ParsedRequest request;
+  request.reply.heads = true;
+  const v1::Tensor maps = Encode(request).head_analysis().self_similarity();
+  EXPECT_EQ(maps.dtype(), v1::DATA_TYPE_F16);
+  EXPECT_EQ(maps.data().size(), 1296U * 2);
+}
+
+TEST(Codec, HeadAnalysis_ClustersInLayerMajorOrder) {
+  ParsedRequest request;
+  request.reply.heads = true;
+  const v1::HeadAnalysis analysis = Encode(request).head_analysis();
+  ASSERT_EQ(analysis.clusters_size(), 72);
+  EXPECT_EQ(analysis.cluster_count(), 3U);
+  EXPECT_EQ(analysis.clusters(0), 1);
+  EXPECT_EQ(analysis.clusters(6), 2);
+  EXPECT_EQ(analysis.clusters(10 * 6 + 2), 0);
+  EXPECT_EQ(analysis.clusters(11 * 6), 0);
+}
+
+TEST(HeadsCodec, PresetHeads_HaveNoClusters) {
+  Grounding grounding = testing::FakeGrounding({30, 60}, false, true);
+  grounding.head_clusters.assign(72, -1);
+  v1::GroundResponse response;
+  EncodeHeads(grounding, testing::FakeModelFacts().config, v1::DATA_TYPE_F16, &response);
+  EXPECT_EQ(response.head_analysis().cluster_count(), 0U);
+  EXPECT_THAT(response.head_analysis().clusters(), ::testing::Each(-1));
+  EXPECT_EQ(response.heads_size(), 2);
 }
 
 TEST(Codec, AnimatedAndTruncatedImages_AreWarnedOf) {

@@ -50,6 +50,7 @@ TEST(GroundRequest, NoOptions_AreTheDefaultsOfTheCore) {
   EXPECT_TRUE(parsed->reply.objects);
   EXPECT_TRUE(parsed->reply.objectness);
   EXPECT_EQ(parsed->reply.embedding_dtype, v1::DATA_TYPE_F16);
+  EXPECT_FALSE(parsed->options.head_maps);
   EXPECT_TRUE(parsed->decode.apply_orientation);
 }
 
@@ -80,6 +81,7 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   EXPECT_TRUE(parsed->reply.pixel_masks);
   EXPECT_TRUE(parsed->reply.heads);
   EXPECT_TRUE(parsed->options.patch_embeddings);
+  EXPECT_TRUE(parsed->options.head_maps);
   EXPECT_EQ(parsed->options.max_objects, 3);
   EXPECT_EQ(parsed->options.min_score, 0.25);
   EXPECT_EQ(parsed->options.min_patches, 7);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -14,13 +13,13 @@
 #include "absl/synchronization/mutex.h"
 
 #include "client/cpp/commands/commands.h"
+#include "client/cpp/commands/method_flags.h"
 #include "client/cpp/image_files.h"
 #include "client/cpp/overlay.h"
 #include "client/cpp/progress_bar.h"
 #include "client/cpp/response_json.h"
 #include "client/cpp/response_text.h"
 #include "core/base/status_macros.h"
-#include "core/image/decode.h"
 
 namespace objectdino {
 namespace {
@@ -35,23 +34,14 @@ struct GroundFlags {
   std::string overlay_folder;
   size_t concurrency = 1;
 
-  v1::Method method = v1::METHOD_UNSPECIFIED;
-  v1::ResizeMode resize_mode = v1::RESIZE_MODE_UNSPECIFIED;
-  v1::HeadSelection heads = v1::HEAD_SELECTION_UNSPECIFIED;
+  MethodFlags method;
   std::optional<uint32_t> max_objects;
   std::optional<float> min_score;
-  std::optional<uint32_t> input_size;
-  std::optional<uint32_t> clusters;
 
   v1::GroundOptions Options() const {
-    v1::GroundOptions options;
-    options.set_method(method);
-    options.set_resize_mode(resize_mode);
-    options.set_head_selection(heads);
+    v1::GroundOptions options = method.Options();
     if (max_objects) options.set_max_objects(*max_objects);
     if (min_score) options.set_min_score(*min_score);
-    if (input_size) options.set_input_size(*input_size);
-    if (clusters) options.set_clusters(*clusters);
     return options;
   }
 };
@@ -132,13 +122,8 @@ class GroundRun {
 
   static absl::Status WriteOverlay(const fs::path& path, const std::string& bytes,
                                    const v1::GroundResponse& response) {
-    // Decoded as the server did, which has accepted an image of this size.
-    const v1::ImageInfo& info = response.image();
-    DecodeOptions options;
-    options.max_pixels = int64_t{info.height()} * info.width();
-    options.max_dimension = static_cast<int>(std::max(info.height(), info.width()));
-    OBJECTDINO_ASSIGN_OR_RETURN(const DecodedImage decoded, DecodeImage(bytes, options));
-    OBJECTDINO_ASSIGN_OR_RETURN(const Image overlay, DrawOverlay(decoded.image, response));
+    OBJECTDINO_ASSIGN_OR_RETURN(const Image image, DecodeGrounded(bytes, response.image()));
+    OBJECTDINO_ASSIGN_OR_RETURN(const Image overlay, DrawOverlay(image, response));
     OBJECTDINO_ASSIGN_OR_RETURN(const std::string png, EncodePng(overlay));
     return WriteFile(path, png);
   }
@@ -234,44 +219,6 @@ int RunGround(const GroundFlags& flags, const Console& console) {
   return GroundRun(flags, **client, console).Run();
 }
 
-template <typename Enum>
-CLI::Option* AddChoice(CLI::App& parser, const std::string& name, Enum& value,
-                       const std::map<std::string, Enum>& choices, const std::string& help) {
-  std::string names;
-  for (const auto& [choice, _] : choices) absl::StrAppend(&names, names.empty() ? "" : "|", choice);
-  return parser.add_option(name, value, help)
-      ->transform(CLI::Transformer(choices))
-      ->transform(
-          CLI::IsMember(choices))  // put before the first: looks at the name, not the number
-      ->option_text(names);
-}
-
-void AddMethodFlags(CLI::App& parser, GroundFlags& flags) {
-  AddChoice<v1::Method>(parser, "--method", flags.method,
-                        {{"object_dino", v1::METHOD_OBJECT_DINO},
-                         {"object_dino_cut", v1::METHOD_OBJECT_DINO_CUT},
-                         {"object_dino_paper", v1::METHOD_OBJECT_DINO_PAPER},
-                         {"tokencut", v1::METHOD_TOKENCUT},
-                         {"lost", v1::METHOD_LOST},
-                         {"cls_attention", v1::METHOD_CLS_ATTENTION}},
-                        "How objects are found");
-  AddChoice<v1::HeadSelection>(
-      parser, "--heads", flags.heads,
-      {{"clustered", v1::HEAD_SELECTION_CLUSTERED}, {"preset", v1::HEAD_SELECTION_PRESET}},
-      "Which attention heads count");
-  AddChoice<v1::ResizeMode>(
-      parser, "--resize-mode", flags.resize_mode,
-      {{"square", v1::RESIZE_MODE_SQUARE}, {"aspect", v1::RESIZE_MODE_ASPECT}},
-      "How the image is brought to the network's input");
-  parser.add_option("--clusters", flags.clusters, "Clusters of heads, with --heads clustered")
-      ->type_name("K");
-  parser.add_option("--input-size", flags.input_size, "Side of the network's input in pixels")
-      ->type_name("N");
-  parser.add_option("--max-objects", flags.max_objects, "Most objects of an image")->type_name("N");
-  parser.add_option("--min-score", flags.min_score, "Leaves out objects that score less, 0 .. 1")
-      ->type_name("X");
-}
-
 }  // namespace
 
 Command AddGroundCommand(CLI::App& program) {
@@ -292,7 +239,11 @@ Command AddGroundCommand(CLI::App& program) {
       ->check(CLI::Range(1, 64))
       ->capture_default_str()
       ->type_name("N");
-  AddMethodFlags(*parser, *flags);
+  AddMethodFlags(*parser, flags->method);
+  parser->add_option("--max-objects", flags->max_objects, "Most objects of an image")
+      ->type_name("N");
+  parser->add_option("--min-score", flags->min_score, "Leaves out objects that score less, 0 .. 1")
+      ->type_name("X");
   return {parser, [flags](const Console& console) { return RunGround(*flags, console); }};
 }
 

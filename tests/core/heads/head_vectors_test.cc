@@ -2,6 +2,7 @@
 #include "core/heads/head_vectors.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "ATen/ATen.h"
 #include "gtest/gtest.h"
@@ -34,11 +35,47 @@ TEST(LinearDescriptors, EqualTheCentredColumnMeansOfTheCosineMaps) {
   }
 }
 
+// Head dimension 64 has a path of its own.
+TEST(SelfSimilarityMaps, EqualTheColumnMeansOfTheCosineMapsOfQueriesKeysAndValues) {
+  for (const int dim : {kDim, 64}) {
+    const auto taps = testing::RandomTaps(1, kTokens, kHeads, dim, 7);
+    const HeadVectors vectors = testing::VectorsOf(taps, kPrefix).front();
+    const std::vector<float> fast = SelfSimilarityMaps(vectors);
+    ASSERT_EQ(fast.size(), static_cast<size_t>(kHeads) * 3 * vectors.patches);
+    size_t index = 0;
+    for (int head = 0; head < kHeads; ++head) {
+      for (int r = 0; r < 3; ++r) {
+        for (const double value : reference::SelfSimilarityMap(taps[0].qkv[0], kPrefix, r, head)) {
+          ASSERT_NEAR(fast[index++], value, 1e-6)
+              << "dim " << dim << ", head " << head << ", " << r;
+        }
+      }
+    }
+  }
+}
+
+TEST(SelfSimilarityMaps, MeanOverQueriesKeysAndValuesCentredIsTheDescriptor) {
+  const auto taps = testing::RandomTaps(1, kTokens, kHeads, kDim, 8);
+  const HeadVectors vectors = testing::VectorsOf(taps, kPrefix).front();
+  const std::vector<float> maps = SelfSimilarityMaps(vectors);
+  const std::vector<float> descriptors = LinearDescriptors(vectors);
+  const int patches = vectors.patches;
+  for (int head = 0; head < kHeads; ++head) {
+    const float* map = &maps[static_cast<size_t>(head) * 3 * patches];
+    const double mean = std::accumulate(map, map + 3 * patches, 0.0) / (3 * patches);
+    for (int j = 0; j < patches; ++j) {
+      const double value = (double{map[j]} + map[patches + j] + map[2 * patches + j]) / 3;
+      ASSERT_NEAR(value - mean, descriptors[head * patches + j], 1e-6);
+    }
+  }
+}
+
 TEST(HeadVectors, ZeroVectorStaysFinite) {
   auto taps = testing::RandomTaps(1, kTokens, kHeads, kDim, 5);
   taps[0].qkv[0][kPrefix + 3].zero_();
   const HeadVectors vectors = testing::VectorsOf(taps, kPrefix).front();
   for (const float value : LinearDescriptors(vectors)) ASSERT_TRUE(std::isfinite(value));
+  for (const float value : SelfSimilarityMaps(vectors)) ASSERT_TRUE(std::isfinite(value));
 }
 
 TEST(AddEvidence, AddsUpOverHeads) {

@@ -178,6 +178,70 @@ TEST(Grounder, PatchTokensComeOnRequestWithUnitRows) {
   EXPECT_THAT(Tiny().Ground(Scene(100, 100), options)->patch_tokens, IsEmpty());
 }
 
+TEST(Grounder, HeadMapsComeOnRequestWithEveryMethodAndAreTheSame) {
+  GroundOptions options;
+  options.input_size = 70;
+  EXPECT_THAT(Tiny().Ground(Scene(100, 100), options)->head_maps, IsEmpty());
+  options.head_maps = true;
+  std::vector<float> first;
+  for (const Method method :
+       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
+    for (const HeadSelection heads : {HeadSelection::kClustered, HeadSelection::kPreset}) {
+      options.method = method;
+      options.head_selection = heads;
+      auto grounding = Tiny().Ground(Scene(100, 100), options);
+      ASSERT_THAT(grounding, IsOk());
+      ASSERT_EQ(grounding->head_maps.size(), 4u * 4 * 3 * 25);
+      EXPECT_THAT(grounding->head_maps,
+                  Each(::testing::AllOf(::testing::Ge(-1.0001f), ::testing::Le(1.0001f))));
+      if (first.empty()) first = grounding->head_maps;
+      EXPECT_EQ(grounding->head_maps, first);
+    }
+  }
+}
+
+TEST(Grounder, HeadMapsDoNotChangeTheAnswer) {
+  for (const Method method :
+       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
+    for (const HeadSelection heads : {HeadSelection::kClustered, HeadSelection::kPreset}) {
+      GroundOptions options;
+      options.method = method;
+      options.head_selection = heads;
+      auto without = Tiny().Ground(Scene(100, 100), options);
+      options.head_maps = true;
+      auto with = Tiny().Ground(Scene(100, 100), options);
+      ASSERT_THAT(without, IsOk());
+      ASSERT_THAT(with, IsOk());
+      EXPECT_EQ(with->objectness, without->objectness);
+      EXPECT_EQ(with->heads, without->heads);
+      EXPECT_EQ(with->head_clusters, without->head_clusters);
+    }
+  }
+}
+
+TEST(Grounder, ClusterZeroHoldsTheObjectHeadsAndPresetHasNoClusters) {
+  for (const Method method : {Method::kObjectDino, Method::kObjectDinoPaper}) {
+    GroundOptions options;
+    options.method = method;
+    options.clusters = 3;
+    auto grounding = Tiny().Ground(Scene(100, 100), options);
+    ASSERT_THAT(grounding, IsOk());
+    ASSERT_EQ(grounding->head_clusters.size(), 16u);
+    std::vector<HeadRef> of_cluster_zero;
+    for (int i = 0; i < 16; ++i) {
+      if (grounding->head_clusters[i] == 0) of_cluster_zero.push_back({i / 4, i % 4});
+    }
+    EXPECT_EQ(of_cluster_zero, grounding->heads);
+    EXPECT_EQ(*std::max_element(grounding->head_clusters.begin(), grounding->head_clusters.end()),
+              2);
+  }
+  GroundOptions preset;
+  preset.head_selection = HeadSelection::kPreset;
+  auto grounding = Tiny().Ground(Scene(100, 100), preset);
+  ASSERT_THAT(grounding, IsOk());
+  EXPECT_EQ(grounding->head_clusters, std::vector<int>(16, -1));
+}
+
 TEST(Grounder, BadInputIsRefused) {
   EXPECT_THAT(Tiny().Ground(Image{}, {}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("image")));

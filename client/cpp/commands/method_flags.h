@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flags that say how an image is grounded, shared by the commands that ground one.
+#ifndef OBJECTDINO_CLIENT_CPP_COMMANDS_METHOD_FLAGS_H_
+#define OBJECTDINO_CLIENT_CPP_COMMANDS_METHOD_FLAGS_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "CLI/CLI.hpp"
+
+#include "objectdino/v1/grounding_service.pb.h"
+
+namespace objectdino {
+
+struct MethodFlags {
+  v1::Method method = v1::METHOD_UNSPECIFIED;
+  v1::ResizeMode resize_mode = v1::RESIZE_MODE_UNSPECIFIED;
+  v1::HeadSelection heads = v1::HEAD_SELECTION_UNSPECIFIED;
+  std::optional<uint32_t> input_size;
+  std::optional<uint32_t> clusters;
+
+  // A flag that was not given is left to the server.
+  v1::GroundOptions Options() const;
+};
+
+// --method, --heads, --resize-mode, --clusters, --input-size. `flags` outlives `command`.
+void AddMethodFlags(CLI::App& command, MethodFlags& flags);
+
+}  // namespace objectdino
+
+#endif  // OBJECTDINO_CLIENT_CPP_COMMANDS_METHOD_FLAGS_H_
