@@ -22,7 +22,8 @@ absl::Status UnknownValue(absl::string_view field, int value) {
   return FieldError(field, absl::StrCat("has the unknown value ", value));
 }
 
-absl::Status ParseOutputs(const v1::GroundOptions& wire, ReplyOptions& reply) {
+absl::Status ParseOutputs(const v1::GroundOptions& wire, ReplyOptions& reply,
+                          GroundOptions& options) {
   if (wire.outputs().empty()) return absl::OkStatus();
   reply.objects = reply.objectness = false;
   for (int i = 0; i < wire.outputs_size(); ++i) {
@@ -35,7 +36,7 @@ absl::Status ParseOutputs(const v1::GroundOptions& wire, ReplyOptions& reply) {
         reply.objectness = true;
         break;
       case v1::OUTPUT_PIXEL_MASKS:
-        reply.objects = reply.pixel_masks = true;
+        reply.objects = options.pixel_masks = true;
         break;
       case v1::OUTPUT_PATCH_EMBEDDINGS:
         reply.patch_embeddings = true;
@@ -103,6 +104,42 @@ absl::Status ParseResizeMode(const v1::GroundOptions& wire, GroundOptions& optio
     default:
       return UnknownValue("options.resize_mode", wire.resize_mode());
   }
+}
+
+// After ParseOutputs, which knows whether there are pixel masks.
+absl::Status ParseMaskOptions(const v1::GroundOptions& wire, GroundOptions& options) {
+  switch (wire.mask_refinement()) {
+    case v1::MASK_REFINEMENT_UNSPECIFIED:
+      break;
+    case v1::MASK_REFINEMENT_NONE:
+      options.mask_refinement = MaskRefinement::kNone;
+      break;
+    case v1::MASK_REFINEMENT_EDGE_AWARE:
+      options.mask_refinement = MaskRefinement::kEdgeAware;
+      break;
+    default:
+      return UnknownValue("options.mask_refinement", wire.mask_refinement());
+  }
+  switch (wire.mask_format()) {
+    case v1::MASK_FORMAT_UNSPECIFIED:
+      break;
+    case v1::MASK_FORMAT_COCO_RLE:
+      options.mask_format = MaskFormat::kCocoRle;
+      break;
+    case v1::MASK_FORMAT_PNG:
+      options.mask_format = MaskFormat::kPng;
+      break;
+    default:
+      return UnknownValue("options.mask_format", wire.mask_format());
+  }
+  if (options.pixel_masks) return absl::OkStatus();
+  if (wire.mask_refinement() != v1::MASK_REFINEMENT_UNSPECIFIED) {
+    return FieldError("options.mask_refinement", "has no effect without OUTPUT_PIXEL_MASKS");
+  }
+  if (wire.mask_format() != v1::MASK_FORMAT_UNSPECIFIED) {
+    return FieldError("options.mask_format", "has no effect without OUTPUT_PIXEL_MASKS");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ParseEmbeddingDtype(const v1::GroundOptions& wire, ReplyOptions& reply) {
@@ -189,10 +226,11 @@ absl::Status ParseOptions(const v1::GroundOptions& wire, const ModelConfig& mode
     return FieldUnimplemented("options.highlight",
                               "is not offered: it belongs to OUTPUT_OVERLAY, draw from the answer");
   }
-  OBJECTDINO_RETURN_IF_ERROR(ParseOutputs(wire, parsed.reply));
+  OBJECTDINO_RETURN_IF_ERROR(ParseOutputs(wire, parsed.reply, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseMethod(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseHeadSelection(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseResizeMode(wire, parsed.options));
+  OBJECTDINO_RETURN_IF_ERROR(ParseMaskOptions(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseEmbeddingDtype(wire, parsed.reply));
   OBJECTDINO_RETURN_IF_ERROR(ParseNumbers(wire, model, limits, parsed.options));
   parsed.reply.object_patches_only = wire.object_patches_only();

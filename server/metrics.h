@@ -52,7 +52,7 @@ class Metrics {
 
   // Every answer of an RPC, whatever its code.
   void ObserveRequest(const std::string& method, const std::string& code, double seconds);
-  // "decode", "preprocess", "queue", "backbone", "heads", "objects" or "encode".
+  // "decode", "preprocess", "queue", "backbone", "heads", "objects", "masks" or "encode".
   void ObserveStage(const std::string& stage, double seconds);
   void CountRejection(Rejection reason);
   void CountResult(const Grounding& grounding);

@@ -26,15 +26,15 @@ std::string ModelName(const v1::ModelRef& model) {
 
 double TotalMs(const v1::Timing& t) {
   return double{t.decode_ms()} + t.preprocess_ms() + t.queue_ms() + t.backbone_ms() + t.heads_ms() +
-         t.objects_ms() + t.encode_ms();
+         t.objects_ms() + t.masks_ms() + t.encode_ms();
 }
 
 std::string TimingText(const v1::Timing& t) {
   return absl::StrFormat(
       "%.1f ms: decode %.1f, preprocess %.1f, queue %.1f, backbone %.1f, heads %.1f, objects %.1f, "
-      "encode %.1f",
+      "masks %.1f, encode %.1f",
       TotalMs(t), t.decode_ms(), t.preprocess_ms(), t.queue_ms(), t.backbone_ms(), t.heads_ms(),
-      t.objects_ms(), t.encode_ms());
+      t.objects_ms(), t.masks_ms(), t.encode_ms());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 
 #include "core/image/preprocess.h"
+#include "core/objects/pixel_mask.h"
 #include "core/weights/model_config.h"
 
 namespace objectdino {
@@ -25,6 +26,9 @@ enum class HeadSelection {
                // layer
   kPreset,     // all heads of the last two layers, no clustering
 };
+
+// Of an encoded pixel mask: COCO compressed RLE, or a PNG file of one channel, 0 and 255.
+enum class MaskFormat { kCocoRle, kPng };
 
 // A plain value. Every field has a default; Validate names the field and the range that is broken.
 struct GroundOptions {
@@ -44,6 +48,9 @@ struct GroundOptions {
   bool seed_rule =
       false;  // kObjectDinoCut: choose the side by the published seed rule instead of CLS attention
   bool patch_embeddings = false;  // fill Grounding::patch_tokens
+  bool pixel_masks = false;       // fill GroundedObject::pixel_mask, as the next two say
+  MaskRefinement mask_refinement = MaskRefinement::kEdgeAware;
+  MaskFormat mask_format = MaskFormat::kCocoRle;
 
   static constexpr double kTauOfMethod = -2;  // outside the valid range on purpose
   static constexpr int kMaxInputSize = 1024;

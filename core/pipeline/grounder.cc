@@ -19,6 +19,7 @@
 #include "core/objects/normalized_cut.h"
 #include "core/pipeline/head_evidence.h"
 #include "core/pipeline/objects_of_map.h"
+#include "core/pipeline/pixel_masks.h"
 #include "core/vit/vision_transformer.h"
 #include "core/weights/checkpoint.h"
 
@@ -149,6 +150,10 @@ struct Grounder::State {
           ToVector(patches / at::linalg_vector_norm(patches, 2, {-1}, true).clamp_min(1e-12));
     }
     result.timings.objects_ms = watch.Lap();
+    if (options.pixel_masks) {
+      OBJECTDINO_RETURN_IF_ERROR(AddPixelMasks(image, options, result));
+      result.timings.masks_ms = watch.Lap();
+    }
     return result;
   }
 };

@@ -24,6 +24,9 @@ struct GroundedObject {
   Point anchor;                  // original pixels, inside the mask
   int patches = 0;               // ones in `mask`
   std::vector<float> embedding;  // [D], unit length; see PoolObjectEmbedding
+  // [height, width] of the image, encoded (GroundOptions::mask_format); only on request. As bytes,
+  // the masks of ten objects of a large photograph would be ten times its pixels.
+  std::string pixel_mask;
 };
 
 enum class WarningCode {
@@ -46,6 +49,7 @@ struct StageTimings {
   double backbone_ms = 0;
   double heads_ms = 0;    // similarity, selection, objectness, affinity
   double objects_ms = 0;  // threshold or cut, regions, embeddings
+  double masks_ms = 0;    // pixel masks, encoded; 0 without
 };
 
 struct Grounding {

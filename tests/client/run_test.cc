@@ -13,6 +13,8 @@
 
 #include "client/cpp/image_files.h"
 #include "client/cpp/overlay.h"
+#include "core/image/decode.h"
+#include "core/math/rle.h"
 #include "tests/client/fake_server.h"
 
 namespace objectdino {
@@ -134,6 +136,50 @@ TEST_F(RunTest, Ground_OverlayAndJsonFolders_FilesOfEveryImageEvenWithTheSameSte
   }
   EXPECT_THAT(out_.str(), HasSubstr("overlay " + (out / "a.png.overlay.png").string() + "\n"));
   EXPECT_EQ(nlohmann::json::parse(*ReadImageFile((out / "a.jpg.json").string()))["file"], b);
+}
+
+TEST_F(RunTest, Ground_Masks_AsksForThemAndWritesOneFileAnObject) {
+  const std::vector<uint8_t> mask = {0, 1, 1, 0, 0, 1};
+  FakeServer server(
+      [&](grpc::ServerContext&, const v1::GroundRequest& request, v1::GroundResponse& response) {
+        const auto& outputs = request.options().outputs();
+        response.mutable_image()->set_height(2);
+        response.mutable_image()->set_width(3);
+        for (int i = 0;
+             i < 2 && std::count(outputs.begin(), outputs.end(), v1::OUTPUT_PIXEL_MASKS) > 0; ++i) {
+          v1::GroundedObject* object = response.add_objects();
+          object->set_index(i);
+          object->mutable_pixel_mask()->set_height(2);
+          object->mutable_pixel_mask()->set_width(3);
+          object->mutable_pixel_mask()->set_coco_rle(EncodeCocoRle(mask, 2, 3));
+        }
+        return grpc::Status::OK;
+      });
+  const fs::path out = folder_ / "new" / "out";
+  EXPECT_EQ(Run({"ground", "--server", server.address(), AddFile("a.png", png_), "--masks",
+                 out.string()}),
+            kExitOk);
+  for (const char* name : {"a.0.png", "a.1.png"}) {
+    EXPECT_THAT(out_.str(), HasSubstr("  mask " + (out / name).string() + "\n"));
+    const auto bytes = ReadImageFile((out / name).string());
+    ASSERT_TRUE(bytes.ok()) << bytes.status();
+    const auto decoded = DecodeImage(*bytes, {});
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    ASSERT_EQ(decoded->image.rgb.size(), 18U);
+    for (size_t i = 0; i < mask.size(); ++i) EXPECT_EQ(decoded->image.rgb[3 * i], mask[i] * 255);
+  }
+}
+
+TEST_F(RunTest, Ground_MaskOfAnotherSize_FailsThatImage) {
+  FakeServer server(
+      [](grpc::ServerContext&, const v1::GroundRequest&, v1::GroundResponse& response) {
+        response.add_objects()->mutable_pixel_mask()->set_height(2);
+        return grpc::Status::OK;
+      });
+  EXPECT_EQ(Run({"ground", "--server", server.address(), AddFile("a.png", png_), "--masks",
+                 folder_.string()}),
+            kExitFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("INVALID_ARGUMENT: an object's mask is 2x0"));
 }
 
 TEST_F(RunTest, Ground_OverlayFolderCannotBeMade_UsageErrorBeforeAnyCall) {

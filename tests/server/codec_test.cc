@@ -14,7 +14,6 @@ namespace objectdino {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::ElementsAreArray;
 
 v1::GroundResponse Encode(const ParsedRequest& request, const RequestImage& image = {},
                           ImageSize size = {30, 60}) {
@@ -64,36 +63,20 @@ TEST(Codec, Mask_DecodesToThePatches) {
   EXPECT_THAT(*decoded, ElementsAre(0, 1, 0, 0, 1, 0));
 }
 
-TEST(Codec, PixelMask_DecodesToTheUpsampledPatches) {
+TEST(Codec, PixelMask_IsSentAsItWasEncoded) {
   ParsedRequest request;
-  request.reply.pixel_masks = true;
-  const v1::GroundResponse response = Encode(request, {}, {4, 6});
-  const v1::Mask& mask = response.objects(0).pixel_mask();
+  request.options.pixel_masks = true;
+  v1::Mask mask = Encode(request, {}, {4, 6}).objects(0).pixel_mask();
   EXPECT_EQ(mask.height(), 4U);
   EXPECT_EQ(mask.width(), 6U);
-  const auto decoded = DecodeCocoRle(mask.coco_rle(), 4, 6);
-  ASSERT_THAT(decoded, testing::IsOk());
-  EXPECT_THAT(*decoded, ElementsAreArray({0, 0, 1, 1, 0, 0,  //
-                                          0, 0, 1, 1, 0, 0,  //
-                                          0, 0, 1, 1, 0, 0,  //
-                                          0, 0, 1, 1, 0, 0}));
-}
+  EXPECT_EQ(mask.coco_rle(), "mask");
 
-TEST(UpsampleMask, PixelBelongsToThePatchOfItsCentre) {
-  // 5 pixels on 2 patches: centres 0.5 .. 4.5, the border lies at 2.5, where the second patch
-  // starts.
-  const PatchGrid grid{1, 2, 14};
-  EXPECT_THAT(UpsampleMask({0, 1}, grid, {1, 5}), ElementsAre(0, 0, 1, 1, 1));
-}
-
-TEST(UpsampleMask, RowsAndColumnsAreNotSwapped) {
-  const PatchGrid grid{2, 1, 14};
-  EXPECT_THAT(UpsampleMask({0, 1}, grid, {4, 2}), ElementsAre(0, 0, 0, 0, 1, 1, 1, 1));
-}
-
-TEST(UpsampleMask, ImageSmallerThanTheGrid_TakesThePatchOfTheCentre) {
-  const PatchGrid grid{3, 3, 14};
-  EXPECT_THAT(UpsampleMask({0, 0, 0, 0, 1, 0, 0, 0, 0}, grid, {1, 1}), ElementsAre(1));
+  request.options.mask_format = MaskFormat::kPng;
+  mask = Encode(request, {}, {4, 6}).objects(0).pixel_mask();
+  EXPECT_EQ(mask.height(), 4U);
+  EXPECT_EQ(mask.width(), 6U);
+  EXPECT_EQ(mask.png(), "mask");
+  EXPECT_FALSE(mask.has_coco_rle());
 }
 
 TEST(Codec, Grid_CoversTheWholeImage) {

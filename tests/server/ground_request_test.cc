@@ -72,12 +72,16 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   wire->set_object_patches_only(true);
   wire->set_affinity_threshold(-0.5);
   wire->set_allow_truncated(true);
+  wire->set_mask_refinement(v1::MASK_REFINEMENT_NONE);
+  wire->set_mask_format(v1::MASK_FORMAT_PNG);
   request.mutable_image()->set_orientation(v1::ORIENTATION_IGNORE);
   const auto parsed = Parse(request);
   ASSERT_THAT(parsed, IsOk());
   EXPECT_TRUE(parsed->reply.objects);  // implied by the pixel masks
   EXPECT_FALSE(parsed->reply.objectness);
-  EXPECT_TRUE(parsed->reply.pixel_masks);
+  EXPECT_TRUE(parsed->options.pixel_masks);
+  EXPECT_EQ(parsed->options.mask_refinement, MaskRefinement::kNone);
+  EXPECT_EQ(parsed->options.mask_format, MaskFormat::kPng);
   EXPECT_TRUE(parsed->reply.heads);
   EXPECT_TRUE(parsed->options.patch_embeddings);
   EXPECT_EQ(parsed->options.max_objects, 3);
@@ -198,6 +202,26 @@ INSTANTIATE_TEST_SUITE_P(
         Option(
             "ResizeModeUnknown",
             [](auto* o) { o->set_resize_mode(static_cast<v1::ResizeMode>(77)); }, "resize_mode"),
+        Option(
+            "MaskRefinementUnknown",
+            [](auto* o) {
+              o->add_outputs(v1::OUTPUT_PIXEL_MASKS);
+              o->set_mask_refinement(static_cast<v1::MaskRefinement>(77));
+            },
+            "mask_refinement"),
+        Option(
+            "MaskRefinementWithoutPixelMasks",
+            [](auto* o) { o->set_mask_refinement(v1::MASK_REFINEMENT_NONE); }, "mask_refinement"),
+        Option(
+            "MaskFormatUnknown",
+            [](auto* o) {
+              o->add_outputs(v1::OUTPUT_PIXEL_MASKS);
+              o->set_mask_format(static_cast<v1::MaskFormat>(77));
+            },
+            "mask_format"),
+        Option(
+            "MaskFormatWithoutPixelMasks", [](auto* o) { o->set_mask_format(v1::MASK_FORMAT_PNG); },
+            "mask_format"),
         Option(
             "DtypeUnknown", [](auto* o) { o->set_embedding_dtype(static_cast<v1::DataType>(77)); },
             "embedding_dtype"),

@@ -82,6 +82,16 @@ TEST(Metrics, EveryOutcome_IsObserved) {
   EXPECT_THAT(text, HasSubstr("objectdino_inflight 0"));
 }
 
+TEST(Metrics, Masks_AreAStageOfRequestsForThemOnly) {
+  RunningServer running(RunningServer::OneLaneWithMetrics());
+  v1::GroundRequest request = RawRequest();
+  ASSERT_TRUE(running.Ground(request).ok());
+  request.mutable_options()->add_outputs(v1::OUTPUT_PIXEL_MASKS);
+  ASSERT_TRUE(running.Ground(request).ok());
+  EXPECT_THAT(Scrape(running.server().metrics_address()),
+              HasSubstr("objectdino_stage_seconds_count{stage=\"masks\"} 1"));
+}
+
 TEST(Metrics, FullHouse_IsCountedWithItsReason) {
   ServerConfig config = RunningServer::OneLaneWithMetrics();
   config.limits.max_inflight = 1;

@@ -25,7 +25,7 @@ inline ModelFacts FakeModelFacts() {
   return facts;
 }
 
-// 2 x 3 patches; the object covers patches 1 and 4, the middle column.
+// 2 x 3 patches; the object covers patches 1 and 4, the middle column. Its pixel mask is no code.
 inline Grounding FakeGrounding(ImageSize image, bool patch_embeddings) {
   Grounding grounding;
   grounding.image = image;
@@ -38,6 +38,7 @@ inline Grounding FakeGrounding(ImageSize image, bool patch_embeddings) {
   object.anchor = {static_cast<float>(image.width) / 2, static_cast<float>(image.height) / 4};
   object.patches = 2;
   object.embedding = {0.5, -0.5, 0.5, 0.5};
+  object.pixel_mask = "mask";
   grounding.objects = {object};
   grounding.objectness = {0, 1, 0.25, 0, 0.75, 0};
   grounding.heads = {{10, 2}, {11, 0}};

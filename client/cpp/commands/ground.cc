@@ -15,12 +15,14 @@
 
 #include "client/cpp/commands/commands.h"
 #include "client/cpp/image_files.h"
+#include "client/cpp/mask.h"
 #include "client/cpp/overlay.h"
 #include "client/cpp/progress_bar.h"
 #include "client/cpp/response_json.h"
 #include "client/cpp/response_text.h"
 #include "core/base/status_macros.h"
 #include "core/image/decode.h"
+#include "core/image/mask_png.h"
 
 namespace objectdino {
 namespace {
@@ -33,11 +35,13 @@ struct GroundFlags {
   bool json = false;
   std::string json_folder;
   std::string overlay_folder;
+  std::string mask_folder;
   size_t concurrency = 1;
 
   v1::Method method = v1::METHOD_UNSPECIFIED;
   v1::ResizeMode resize_mode = v1::RESIZE_MODE_UNSPECIFIED;
   v1::HeadSelection heads = v1::HEAD_SELECTION_UNSPECIFIED;
+  v1::MaskRefinement mask_refinement = v1::MASK_REFINEMENT_UNSPECIFIED;
   std::optional<uint32_t> max_objects;
   std::optional<float> min_score;
   std::optional<uint32_t> input_size;
@@ -48,6 +52,12 @@ struct GroundFlags {
     options.set_method(method);
     options.set_resize_mode(resize_mode);
     options.set_head_selection(heads);
+    options.set_mask_refinement(mask_refinement);
+    if (!overlay_folder.empty() || !mask_folder.empty()) {
+      options.add_outputs(v1::OUTPUT_OBJECTS);
+      options.add_outputs(v1::OUTPUT_OBJECTNESS);
+      options.add_outputs(v1::OUTPUT_PIXEL_MASKS);
+    }
     if (max_objects) options.set_max_objects(*max_objects);
     if (min_score) options.set_min_score(*min_score);
     if (input_size) options.set_input_size(*input_size);
@@ -60,8 +70,9 @@ struct GroundFlags {
 struct Outcome {
   absl::Status status;
   v1::GroundResponse response;
-  std::string overlay_path;  // empty: none was asked for
-  bool unreachable = false;  // the server gave no answer
+  std::string overlay_path;             // empty: none was asked for
+  std::vector<std::string> mask_paths;  // one an object, where they were asked for
+  bool unreachable = false;             // the server gave no answer
 };
 
 // Grounds the images of one command line, `concurrency` at a time; reports them in their order.
@@ -122,6 +133,9 @@ class GroundRun {
       outcome.status = WriteOverlay(path, *bytes, outcome.response);
       outcome.overlay_path = path.string();
     }
+    if (outcome.status.ok() && !flags_.mask_folder.empty()) {
+      outcome.status = WriteMasks(index, outcome);
+    }
     return outcome;
   }
 
@@ -141,6 +155,22 @@ class GroundRun {
     OBJECTDINO_ASSIGN_OR_RETURN(const Image overlay, DrawOverlay(decoded.image, response));
     OBJECTDINO_ASSIGN_OR_RETURN(const std::string png, EncodePng(overlay));
     return WriteFile(path, png);
+  }
+
+  // NAME.0.png and so on, 255 inside and 0 outside.
+  absl::Status WriteMasks(size_t index, Outcome& outcome) const {
+    const ImageSize size = {static_cast<int>(outcome.response.image().height()),
+                            static_cast<int>(outcome.response.image().width())};
+    for (const v1::GroundedObject& object : outcome.response.objects()) {
+      const fs::path path =
+          fs::path(flags_.mask_folder) / absl::StrCat(names_[index], ".", object.index(), ".png");
+      OBJECTDINO_ASSIGN_OR_RETURN(const std::vector<uint8_t> mask,
+                                  DecodeMask(object.pixel_mask(), size));
+      OBJECTDINO_ASSIGN_OR_RETURN(const std::string png, EncodeMaskPng(mask, size));
+      OBJECTDINO_RETURN_IF_ERROR(WriteFile(path, png));
+      outcome.mask_paths.push_back(path.string());
+    }
+    return absl::OkStatus();
   }
 
   // Reports every image whose predecessors are all reported.
@@ -175,6 +205,7 @@ class GroundRun {
     std::ostream& messages = flags_.json ? console_.err : console_.out;
     if (!flags_.json) messages << GroundingText(file, outcome.response);
     if (!outcome.overlay_path.empty()) messages << "  overlay " << outcome.overlay_path << "\n";
+    for (const std::string& path : outcome.mask_paths) messages << "  mask " << path << "\n";
     messages << std::flush;
   }
 
@@ -222,7 +253,7 @@ int RunGround(const GroundFlags& flags, const Console& console) {
     console.err << "objectdino: " << ErrorText(client.status()) << "\n";
     return kExitUsage;
   }
-  for (const std::string& folder : {flags.json_folder, flags.overlay_folder}) {
+  for (const std::string& folder : {flags.json_folder, flags.overlay_folder, flags.mask_folder}) {
     std::error_code error;
     if (!folder.empty()) fs::create_directories(folder, error);
     if (error) {
@@ -288,6 +319,14 @@ Command AddGroundCommand(CLI::App& program) {
   parser
       ->add_option("--overlay", flags->overlay_folder, "Draws DIR/NAME.overlay.png for each image")
       ->type_name("DIR");
+  parser
+      ->add_option("--masks", flags->mask_folder,
+                   "Writes DIR/NAME.0.png and so on, one mask an object: 255 inside, 0 outside")
+      ->type_name("DIR");
+  AddChoice<v1::MaskRefinement>(
+      *parser, "--mask-refinement", flags->mask_refinement,
+      {{"none", v1::MASK_REFINEMENT_NONE}, {"edge_aware", v1::MASK_REFINEMENT_EDGE_AWARE}},
+      "Where the masks' borders lie: on patches or on edges of the image");
   parser->add_option("--concurrency", flags->concurrency, "Images in work at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str()
