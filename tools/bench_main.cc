@@ -7,18 +7,18 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 
 #include "client/cpp/grounding_client.h"
+#include "core/base/read_file.h"
 #include "core/image/decode.h"
 #include "core/pipeline/torch_runtime.h"
 #include "server/codec.h"
@@ -72,10 +72,9 @@ T ValueOrFail(absl::StatusOr<T> result) {
 std::vector<v1::GroundRequest> ReadRequests(const std::vector<std::string>& paths) {
   std::vector<v1::GroundRequest> requests;
   for (const std::string& path : paths) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) Fail(path + ": cannot be read");
-    requests.emplace_back().mutable_image()->set_encoded(
-        std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>()));
+    absl::StatusOr<std::string> bytes = ReadFile(path);
+    if (!bytes.ok()) Fail(absl::StrCat(path, ": ", bytes.status().message()));
+    requests.emplace_back().mutable_image()->set_encoded(*std::move(bytes));
   }
   return requests;
 }

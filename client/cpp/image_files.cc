@@ -11,15 +11,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
+#include "core/base/read_file.h"
+
 namespace objectdino {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr size_t kMaxFileBytes = size_t{1} << 30;
-constexpr size_t kReadBytes = size_t{1} << 20;
-
-std::string LastError() { return std::generic_category().message(errno); }
 
 bool HasImageExtension(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
@@ -62,20 +59,7 @@ absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
   if (fs::is_directory(path, ignored)) {
     return absl::NotFoundError("a folder without readable JPEG, PNG or WebP files");
   }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot be read: ", LastError()));
-  std::string bytes;
-  while (file) {
-    const size_t before = bytes.size();
-    bytes.resize(before + kReadBytes);
-    file.read(&bytes[before], kReadBytes);
-    bytes.resize(before + static_cast<size_t>(file.gcount()));
-    if (bytes.size() > kMaxFileBytes)
-      return absl::InvalidArgumentError("the file is larger than 1 GiB");
-  }
-  if (file.bad()) return absl::NotFoundError(absl::StrCat("cannot be read: ", LastError()));
-  return bytes;
+  return ReadFile(path);
 }
 
 std::vector<std::string> OutputNames(const std::vector<std::string>& paths) {

@@ -123,6 +123,7 @@ struct Grounder::State {
     OBJECTDINO_ASSIGN_OR_RETURN(
         HeadEvidence evidence,  // object heads, objectness [N], affinity [N, N]
         ReadHeads(forward.taps, input.grid, model, options));
+    result.cls_attention = evidence.cls_attention;
     forward.taps.clear();
     result.heads = std::move(evidence.heads);
     result.timings.heads_ms = watch.Lap();

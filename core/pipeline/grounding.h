@@ -53,6 +53,7 @@ struct Grounding {
   PatchGrid grid;
   std::vector<GroundedObject> objects;  // best first; empty when the image shows no object
   std::vector<float> objectness;        // [rows, cols] in [0, 1], high = object
+  std::vector<float> cls_attention;     // [rows, cols], sums to 1
   std::vector<HeadRef> heads;           // the object-centric heads, ascending
   std::vector<float> patch_tokens;      // [N, D] final tokens, L2-normalised rows; only on request
   int embedding_width = 0;              // D

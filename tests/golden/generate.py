@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 from transformers.utils import logging
 
+import box_check
 import inputs
 import stages
 
@@ -216,6 +217,10 @@ def write_rle(path: Path):
     path.write_text(json.dumps({"format_version": FORMAT, "command": COMMAND, "masks": entries}, indent=1) + "\n")
 
 
+def write_box_check(path: Path):
+    path.write_text(json.dumps({"format_version": FORMAT, "command": COMMAND, "cases": list(box_check.cases())}) + "\n")
+
+
 # ---- all files, and the comparison ----------------------------------------------------------------------------
 
 
@@ -237,6 +242,7 @@ def generate(tests: Path, real: Path | None):
     write_resize(golden / "resize.safetensors")
     write_kmeans(golden / "kmeans.safetensors")
     write_rle(golden / "rle.json")
+    write_box_check(golden / "box_check.json")
 
 
 def difference(a: Path, b: Path) -> str:

@@ -243,6 +243,32 @@ def coco_decode(counts: str, height: int, width: int) -> np.ndarray:
     return flat.reshape(width, height).T
 
 
+def test_box_check_scores_follow_from_their_maps():
+    """By integrals over pixels of a fine raster, which is another way than the generator's."""
+    cases = json.loads((GOLDEN / "box_check.json").read_text())["cases"]
+    fine = 40  # cells a patch
+    for case in cases:
+        (h, w), n, a = case["size"], np.array(case["objectness"]), np.array(case["attention"])
+        log = np.log(a + 1e-9)
+        log = (log - log.min()) / max(log.max() - log.min(), 1e-12)
+        n, log = (np.kron(m, np.ones((fine, fine))) for m in (n, log))
+        y, x = (np.arange(k) + 0.5 for k in n.shape)
+        y, x = y[:, None] * h / n.shape[0], x[None] * w / n.shape[1]
+
+        def cells(x1, y1, x2, y2):
+            return (x1 <= x) & (x < x2) & (y1 <= y) & (y < y2)
+
+        for box, score in zip(case["boxes"], case["scores"], strict=True):
+            bw, bh = box[2] - box[0], box[3] - box[1]
+            inside = cells(*box)
+            ring = cells(box[0] - 0.3 * bw, box[1] - 0.3 * bh, box[2] + 0.3 * bw, box[3] + 0.3 * bh) & ~inside
+            if inside.sum() < fine**2:
+                continue  # too small for the raster
+            expected = n[inside].mean() - (n[ring] if ring.any() else n).mean() + log[inside].mean()
+            expected -= log[~inside].mean() if not inside.all() else 0
+            assert score == pytest.approx(expected, abs=0.03)
+
+
 def test_rle_counts_decode_to_their_masks():
     masks = json.loads((GOLDEN / "rle.json").read_text())["masks"]
     assert len(masks) >= 28

@@ -41,6 +41,18 @@ def test_raccoon_reaches_the_bars(tmp_path):
     assert best["corloc"] > rows["centre_box"]["corloc"] > rows["whole_image"]["corloc"]
 
 
+def test_box_check_reaches_the_bar():
+    need(DATA / "raccoon")
+    done = subprocess.run([BIN / "objectdino-eval", "verify", "--data", f"voc:{DATA / 'raccoon'}", "--model", REAL_MODEL,
+                           "--methods", "object_dino", "--json"], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row["method"]: row for row in json.loads(done.stdout)}
+    best = rows["object_dino"]
+    assert best["true"] >= 50 and best["moved"] >= 250, best
+    assert best["auroc"] >= 0.95 > rows["centre_box"]["auroc"], rows
+    assert best["true_kept"] >= 85 and best["moved_kept"] <= 20, best
+
+
 def test_coco128_reaches_the_bars(tmp_path):
     need(DATA / "coco128")
     rows, _ = corloc(tmp_path, f"yolo:{DATA / 'coco128'}", "--methods", "object_dino")

@@ -79,23 +79,6 @@ TEST(Codec, PixelMask_DecodesToTheUpsampledPatches) {
                                           0, 0, 1, 1, 0, 0}));
 }
 
-TEST(UpsampleMask, PixelBelongsToThePatchOfItsCentre) {
-  // 5 pixels on 2 patches: centres 0.5 .. 4.5, the border lies at 2.5, where the second patch
-  // starts.
-  const PatchGrid grid{1, 2, 14};
-  EXPECT_THAT(UpsampleMask({0, 1}, grid, {1, 5}), ElementsAre(0, 0, 1, 1, 1));
-}
-
-TEST(UpsampleMask, RowsAndColumnsAreNotSwapped) {
-  const PatchGrid grid{2, 1, 14};
-  EXPECT_THAT(UpsampleMask({0, 1}, grid, {4, 2}), ElementsAre(0, 0, 0, 0, 1, 1, 1, 1));
-}
-
-TEST(UpsampleMask, ImageSmallerThanTheGrid_TakesThePatchOfTheCentre) {
-  const PatchGrid grid{3, 3, 14};
-  EXPECT_THAT(UpsampleMask({0, 0, 0, 0, 1, 0, 0, 0, 0}, grid, {1, 1}), ElementsAre(1));
-}
-
 TEST(Codec, Grid_CoversTheWholeImage) {
   const v1::PatchGrid grid = Encode({}).grid();
   EXPECT_EQ(grid.rows(), 2U);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <random>
 #include <thread>
 
@@ -71,6 +72,11 @@ TEST(Grounder, EveryMethodAnswersWithinItsContract) {
       EXPECT_EQ(grounding->objectness.size(), 60u);
       EXPECT_THAT(grounding->objectness,
                   Each(::testing::AllOf(::testing::Ge(0), ::testing::Le(1.0001f))));
+      EXPECT_EQ(grounding->cls_attention.size(), 60u);
+      EXPECT_THAT(grounding->cls_attention, Each(::testing::Ge(0)));
+      EXPECT_NEAR(
+          std::accumulate(grounding->cls_attention.begin(), grounding->cls_attention.end(), 0.0), 1,
+          1e-5);
       EXPECT_THAT(grounding->heads, Not(IsEmpty()));
       ASSERT_THAT(grounding->objects, Not(IsEmpty()));
       double previous = 1;
