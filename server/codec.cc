@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "core/math/rle.h"
+#include "server/heads_codec.h"
 #include "server/tensor_codec.h"
 
 namespace objectdino {
@@ -26,6 +27,8 @@ v1::Warning::Code EncodeWarningCode(WarningCode code) {
       return v1::Warning::CODE_FIRST_FRAME_ONLY;
     case WarningCode::kTruncatedImage:
       return v1::Warning::CODE_TRUNCATED_IMAGE;
+    case WarningCode::kNoClearObject:
+      return v1::Warning::CODE_NO_CLEAR_OBJECT;
   }
   return v1::Warning::CODE_UNSPECIFIED;
 }
@@ -43,16 +46,33 @@ void SetBox(float x1, float y1, float x2, float y2, v1::Box* box) {
   box->set_y2(y2);
 }
 
-void SetMask(absl::Span<const uint8_t> mask, int height, int width, v1::Mask* out) {
-  out->set_height(static_cast<uint32_t>(height));
-  out->set_width(static_cast<uint32_t>(width));
-  out->set_coco_rle(EncodeCocoRle(mask, height, width));
+void SetSize(int height, int width, v1::Mask* mask) {
+  mask->set_height(static_cast<uint32_t>(height));
+  mask->set_width(static_cast<uint32_t>(width));
+}
+
+// "10:0,3;11:1": heads by layer. `heads` is ascending.
+std::string HeadNames(absl::Span<const HeadRef> heads) {
+  std::string names;
+  int layer = -1;
+  for (const HeadRef& ref : heads) {
+    if (ref.layer == layer) {
+      absl::StrAppend(&names, ",", ref.head);
+    } else {
+      absl::StrAppend(&names, layer < 0 ? "" : ";", ref.layer, ":", ref.head);
+    }
+    layer = ref.layer;
+  }
+  return names;
 }
 
 // `pooling`: "patch" or "patch-mean".
-std::string Space(const ModelFacts& model, absl::string_view pooling) {
-  return absl::StrCat(model.name, "@", model.weights_sha256.substr(0, kSpaceDigestCharacters),
-                      "/final-norm/", pooling);
+std::string Space(const Grounding& grounding, const ModelFacts& model, absl::string_view pooling) {
+  return absl::StrCat(model.name, "@", model.weights_sha256.substr(0, kSpaceDigestCharacters), "/",
+                      grounding.embedding_source == EmbeddingSource::kObjectHeads
+                          ? absl::StrCat("values[", HeadNames(grounding.heads), "]")
+                          : "final-norm",
+                      "/", pooling);
 }
 
 void EncodeGrid(const Grounding& grounding, v1::PatchGrid* grid) {
@@ -66,7 +86,7 @@ void EncodeGrid(const Grounding& grounding, v1::PatchGrid* grid) {
 }
 
 void EncodeObject(const GroundedObject& object, const Grounding& grounding,
-                  const ReplyOptions& reply, const ModelFacts& model, v1::GroundedObject* out) {
+                  const ParsedRequest& request, const ModelFacts& model, v1::GroundedObject* out) {
   const PatchGrid& grid = grounding.grid;
   const Box& box = object.box;
   const auto width = static_cast<float>(grounding.image.width);
@@ -75,19 +95,25 @@ void EncodeObject(const GroundedObject& object, const Grounding& grounding,
   SetBox(box.x1, box.y1, box.x2, box.y2, out->mutable_box());
   SetBox(box.x1 / width, box.y1 / height, box.x2 / width, box.y2 / height,
          out->mutable_normalized_box());
-  SetMask(object.mask, grid.rows, grid.cols, out->mutable_mask());
-  if (reply.pixel_masks) {
-    SetMask(UpsampleMask(object.mask, grid, grounding.image), grounding.image.height,
-            grounding.image.width, out->mutable_pixel_mask());
+  SetSize(grid.rows, grid.cols, out->mutable_mask());
+  out->mutable_mask()->set_coco_rle(EncodeCocoRle(object.mask, grid.rows, grid.cols));
+  if (request.options.pixel_masks) {
+    v1::Mask* mask = out->mutable_pixel_mask();
+    SetSize(grounding.image.height, grounding.image.width, mask);
+    if (request.options.mask_format == MaskFormat::kPng) {
+      mask->set_png(object.pixel_mask);
+    } else {
+      mask->set_coco_rle(object.pixel_mask);
+    }
   }
   out->mutable_anchor()->set_x(object.anchor.x);
   out->mutable_anchor()->set_y(object.anchor.y);
   out->set_area_fraction(static_cast<float>(object.patches) / static_cast<float>(grid.size()));
   v1::Embedding* embedding = out->mutable_embedding();
   *embedding->mutable_values() = EncodeTensor(
-      object.embedding, {static_cast<int>(object.embedding.size())}, reply.embedding_dtype);
+      object.embedding, {static_cast<int>(object.embedding.size())}, request.reply.embedding_dtype);
   embedding->set_l2_normalized(true);
-  embedding->set_space(Space(model, "patch-mean"));
+  embedding->set_space(Space(grounding, model, "patch-mean"));
   for (size_t i = 0; i < object.mask.size(); ++i) {
     if (object.mask[i] != 0) out->add_patch_indices(static_cast<uint32_t>(i));
   }
@@ -113,14 +139,14 @@ void EncodePatches(const Grounding& grounding, const ReplyOptions& reply, const 
   std::vector<float> rows;  // [n, D]
   rows.reserve(indices.size() * width);
   for (const uint32_t index : indices) {
-    const auto row = grounding.patch_tokens.begin() + static_cast<std::ptrdiff_t>(index * width);
+    const auto row = grounding.patch_vectors.begin() + static_cast<std::ptrdiff_t>(index * width);
     rows.insert(rows.end(), row, row + static_cast<std::ptrdiff_t>(width));
   }
   *out->mutable_embeddings() = EncodeTensor(
       rows, {static_cast<int>(indices.size()), grounding.embedding_width}, reply.embedding_dtype);
   out->mutable_patch_indices()->Assign(indices.begin(), indices.end());
   out->set_l2_normalized(true);
-  out->set_space(Space(model, "patch"));
+  out->set_space(Space(grounding, model, "patch"));
 }
 
 void EncodeTimings(const StageTimings& timings, v1::Timing* out) {
@@ -128,33 +154,11 @@ void EncodeTimings(const StageTimings& timings, v1::Timing* out) {
   out->set_backbone_ms(static_cast<float>(timings.backbone_ms));
   out->set_heads_ms(static_cast<float>(timings.heads_ms));
   out->set_objects_ms(static_cast<float>(timings.objects_ms));
+  out->set_masks_ms(static_cast<float>(timings.masks_ms));
   out->set_batch_size(1);
 }
 
-// For an axis of `pixels` and `patches`: the patch that each pixel's centre falls in, exactly:
-// floor((i + 0.5) * patches / pixels).
-std::vector<size_t> PatchOfPixel(int pixels, int patches) {
-  std::vector<size_t> result(static_cast<size_t>(pixels));
-  for (size_t i = 0; i < result.size(); ++i) {
-    result[i] = (2 * i + 1) * static_cast<size_t>(patches) / (2 * static_cast<size_t>(pixels));
-  }
-  return result;
-}
-
 }  // namespace
-
-std::vector<uint8_t> UpsampleMask(absl::Span<const uint8_t> mask, const PatchGrid& grid,
-                                  ImageSize image) {
-  const std::vector<size_t> row_of = PatchOfPixel(image.height, grid.rows);
-  const std::vector<size_t> col_of = PatchOfPixel(image.width, grid.cols);
-  std::vector<uint8_t> pixels(row_of.size() * col_of.size());
-  uint8_t* out = pixels.data();
-  for (const size_t row : row_of) {
-    const uint8_t* patches = mask.data() + row * static_cast<size_t>(grid.cols);
-    for (const size_t col : col_of) *out++ = patches[col];
-  }
-  return pixels;
-}
 
 v1::Method EncodeMethod(Method method) {
   switch (method) {
@@ -164,6 +168,12 @@ v1::Method EncodeMethod(Method method) {
       return v1::METHOD_OBJECT_DINO_CUT;
     case Method::kObjectDinoPaper:
       return v1::METHOD_OBJECT_DINO_PAPER;
+    case Method::kTokenCut:
+      return v1::METHOD_TOKENCUT;
+    case Method::kLost:
+      return v1::METHOD_LOST;
+    case Method::kClsAttention:
+      return v1::METHOD_CLS_ATTENTION;
   }
   return v1::METHOD_UNSPECIFIED;
 }
@@ -189,7 +199,7 @@ void EncodeGrounding(const Grounding& grounding, const ParsedRequest& request,
     for (const GroundedObject& object : grounding.objects) {
       v1::GroundedObject* out = response->add_objects();
       out->set_index(static_cast<uint32_t>(response->objects_size() - 1));
-      EncodeObject(object, grounding, reply, model, out);
+      EncodeObject(object, grounding, request, model, out);
     }
   }
   if (reply.objectness) {
@@ -199,13 +209,7 @@ void EncodeGrounding(const Grounding& grounding, const ParsedRequest& request,
   if (reply.patch_embeddings) {
     EncodePatches(grounding, reply, model, response->mutable_patches());
   }
-  if (reply.heads) {
-    for (const HeadRef& head : grounding.heads) {
-      v1::HeadRef* out = response->add_heads();
-      out->set_layer(static_cast<uint32_t>(head.layer));
-      out->set_head(static_cast<uint32_t>(head.head));
-    }
-  }
+  if (reply.heads) EncodeHeads(grounding, model.config, reply.embedding_dtype, response);
   *response->mutable_model() = EncodeModelRef(model);
   EncodeTimings(grounding.timings, response->mutable_timing());
   for (const Warning& warning : grounding.warnings) {

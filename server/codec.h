@@ -3,12 +3,6 @@
 #ifndef OBJECTDINO_SERVER_CODEC_H_
 #define OBJECTDINO_SERVER_CODEC_H_
 
-#include <cstdint>
-#include <vector>
-
-#include "absl/types/span.h"
-
-#include "core/base/patch_grid.h"
 #include "core/pipeline/grounding.h"
 #include "objectdino/v1/grounding_service.pb.h"
 #include "server/engine.h"
@@ -17,18 +11,13 @@
 namespace objectdino {
 
 // Fills everything but request_id and the times that only the server knows (decode, queue, encode).
-// `image` needs no pixels any more. Thread-safety: pure function. Cost: O(answer); with pixel
-// masks O(height * width) an object.
+// `image` needs no pixels any more. Thread-safety: pure function. Cost: O(answer).
 void EncodeGrounding(const Grounding& grounding, const ParsedRequest& request,
                      const RequestImage& image, const ModelFacts& model,
                      v1::GroundResponse* response);
 
 v1::Method EncodeMethod(Method method);
 v1::ModelRef EncodeModelRef(const ModelFacts& model);
-
-// [height, width]: a pixel belongs to the patch that its centre falls in. `mask` is [rows, cols].
-std::vector<uint8_t> UpsampleMask(absl::Span<const uint8_t> mask, const PatchGrid& grid,
-                                  ImageSize image);
 
 }  // namespace objectdino
 

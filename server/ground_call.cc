@@ -110,6 +110,7 @@ absl::Status GroundCall::Compute() {
   parts_.metrics.ObserveStage("backbone", timings_.backbone_ms / 1e3);
   parts_.metrics.ObserveStage("heads", timings_.heads_ms / 1e3);
   parts_.metrics.ObserveStage("objects", timings_.objects_ms / 1e3);
+  if (parsed_.options.pixel_masks) parts_.metrics.ObserveStage("masks", timings_.masks_ms / 1e3);
   parts_.metrics.CountResult(*grounding);
 
   OBJECTDINO_RETURN_IF_ERROR(StillWanted());
@@ -144,6 +145,7 @@ void GroundCall::Answer(const absl::Status& status) {
                                  {"backbone_ms", timings_.backbone_ms},
                                  {"heads_ms", timings_.heads_ms},
                                  {"objects_ms", timings_.objects_ms},
+                                 {"masks_ms", timings_.masks_ms},
                                  {"encode_ms", encode_ms_},
                                  {"request_bytes", request_->ByteSizeLong()}};
   if (status.ok()) {

@@ -22,7 +22,8 @@ absl::Status UnknownValue(absl::string_view field, int value) {
   return FieldError(field, absl::StrCat("has the unknown value ", value));
 }
 
-absl::Status ParseOutputs(const v1::GroundOptions& wire, ReplyOptions& reply) {
+absl::Status ParseOutputs(const v1::GroundOptions& wire, ReplyOptions& reply,
+                          GroundOptions& options) {
   if (wire.outputs().empty()) return absl::OkStatus();
   reply.objects = reply.objectness = false;
   for (int i = 0; i < wire.outputs_size(); ++i) {
@@ -35,7 +36,7 @@ absl::Status ParseOutputs(const v1::GroundOptions& wire, ReplyOptions& reply) {
         reply.objectness = true;
         break;
       case v1::OUTPUT_PIXEL_MASKS:
-        reply.objects = reply.pixel_masks = true;
+        reply.objects = options.pixel_masks = true;
         break;
       case v1::OUTPUT_PATCH_EMBEDDINGS:
         reply.patch_embeddings = true;
@@ -66,10 +67,14 @@ absl::Status ParseMethod(const v1::GroundOptions& wire, GroundOptions& options) 
       options.method = Method::kObjectDinoPaper;
       return absl::OkStatus();
     case v1::METHOD_TOKENCUT:
+      options.method = Method::kTokenCut;
+      return absl::OkStatus();
     case v1::METHOD_LOST:
+      options.method = Method::kLost;
+      return absl::OkStatus();
     case v1::METHOD_CLS_ATTENTION:
-      return FieldUnimplemented("options.method",
-                                absl::StrCat(v1::Method_Name(wire.method()), " is not offered"));
+      options.method = Method::kClsAttention;
+      return absl::OkStatus();
     default:
       return UnknownValue("options.method", wire.method());
   }
@@ -90,6 +95,56 @@ absl::Status ParseHeadSelection(const v1::GroundOptions& wire, GroundOptions& op
   }
 }
 
+absl::Status ParseComponents(const v1::GroundOptions& wire, GroundOptions& options) {
+  if (wire.components().empty()) return absl::OkStatus();
+  options.components = {.query = false, .key = false, .value = false};
+  for (int i = 0; i < wire.components_size(); ++i) {
+    const std::string field = absl::StrCat("options.components[", i, "]");
+    const v1::AttentionComponent component = wire.components(i);
+    bool* used = component == v1::ATTENTION_COMPONENT_QUERY   ? &options.components.query
+                 : component == v1::ATTENTION_COMPONENT_KEY   ? &options.components.key
+                 : component == v1::ATTENTION_COMPONENT_VALUE ? &options.components.value
+                                                              : nullptr;
+    if (used == nullptr) return UnknownValue(field, component);
+    if (*used) {
+      return FieldError(field, absl::StrCat("names ", v1::AttentionComponent_Name(component),
+                                            " for the second time"));
+    }
+    *used = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseLayerScope(const v1::GroundOptions& wire, GroundOptions& options) {
+  switch (wire.layer_scope()) {
+    case v1::LAYER_SCOPE_UNSPECIFIED:
+      return absl::OkStatus();
+    case v1::LAYER_SCOPE_ALL:
+      options.layer_scope = LayerScope::kAll;
+      return absl::OkStatus();
+    case v1::LAYER_SCOPE_LAST_LAYER:
+      options.layer_scope = LayerScope::kLastLayer;
+      return absl::OkStatus();
+    default:
+      return UnknownValue("options.layer_scope", wire.layer_scope());
+  }
+}
+
+absl::Status ParseEmbeddingSource(const v1::GroundOptions& wire, GroundOptions& options) {
+  switch (wire.embedding_source()) {
+    case v1::EMBEDDING_SOURCE_UNSPECIFIED:
+      return absl::OkStatus();
+    case v1::EMBEDDING_SOURCE_FINAL_LAYER:
+      options.embedding_source = EmbeddingSource::kFinalLayer;
+      return absl::OkStatus();
+    case v1::EMBEDDING_SOURCE_OBJECT_HEADS:
+      options.embedding_source = EmbeddingSource::kObjectHeads;
+      return absl::OkStatus();
+    default:
+      return UnknownValue("options.embedding_source", wire.embedding_source());
+  }
+}
+
 absl::Status ParseResizeMode(const v1::GroundOptions& wire, GroundOptions& options) {
   switch (wire.resize_mode()) {
     case v1::RESIZE_MODE_UNSPECIFIED:
@@ -103,6 +158,42 @@ absl::Status ParseResizeMode(const v1::GroundOptions& wire, GroundOptions& optio
     default:
       return UnknownValue("options.resize_mode", wire.resize_mode());
   }
+}
+
+// After ParseOutputs, which knows whether there are pixel masks.
+absl::Status ParseMaskOptions(const v1::GroundOptions& wire, GroundOptions& options) {
+  switch (wire.mask_refinement()) {
+    case v1::MASK_REFINEMENT_UNSPECIFIED:
+      break;
+    case v1::MASK_REFINEMENT_NONE:
+      options.mask_refinement = MaskRefinement::kNone;
+      break;
+    case v1::MASK_REFINEMENT_EDGE_AWARE:
+      options.mask_refinement = MaskRefinement::kEdgeAware;
+      break;
+    default:
+      return UnknownValue("options.mask_refinement", wire.mask_refinement());
+  }
+  switch (wire.mask_format()) {
+    case v1::MASK_FORMAT_UNSPECIFIED:
+      break;
+    case v1::MASK_FORMAT_COCO_RLE:
+      options.mask_format = MaskFormat::kCocoRle;
+      break;
+    case v1::MASK_FORMAT_PNG:
+      options.mask_format = MaskFormat::kPng;
+      break;
+    default:
+      return UnknownValue("options.mask_format", wire.mask_format());
+  }
+  if (options.pixel_masks) return absl::OkStatus();
+  if (wire.mask_refinement() != v1::MASK_REFINEMENT_UNSPECIFIED) {
+    return FieldError("options.mask_refinement", "has no effect without OUTPUT_PIXEL_MASKS");
+  }
+  if (wire.mask_format() != v1::MASK_FORMAT_UNSPECIFIED) {
+    return FieldError("options.mask_format", "has no effect without OUTPUT_PIXEL_MASKS");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ParseEmbeddingDtype(const v1::GroundOptions& wire, ReplyOptions& reply) {
@@ -170,7 +261,10 @@ absl::Status ParseNumbers(const v1::GroundOptions& wire, const ModelConfig& mode
     options.input_size = static_cast<int>(size) / model.patch_size * model.patch_size;
   }
   if (wire.has_seed()) options.seed = wire.seed();
+  if (wire.has_mirror()) options.mirror = wire.mirror();
+  if (wire.has_proposals()) options.proposals = wire.proposals();
   if (wire.has_min_score()) options.min_score = wire.min_score();
+  if (wire.has_temperature()) options.temperature = wire.temperature();
   if (wire.has_affinity_threshold()) {
     // The core's mark for "unset" is outside of the range, so it must not come over the wire.
     const double tau = wire.affinity_threshold();
@@ -183,16 +277,36 @@ absl::Status ParseNumbers(const v1::GroundOptions& wire, const ModelConfig& mode
   return absl::OkStatus();
 }
 
+// Options that were set, whatever to, although nothing of what is asked for looks at them.
+absl::Status CheckEffects(const v1::GroundOptions& wire, const GroundOptions& options) {
+  const std::pair<absl::string_view, bool> set[] = {
+      {"head_selection", wire.head_selection() != v1::HEAD_SELECTION_UNSPECIFIED},
+      {"clusters", wire.has_clusters()},
+      {"seed", wire.has_seed()},
+      {"components", !wire.components().empty()},
+      {"layer_scope", wire.layer_scope() != v1::LAYER_SCOPE_UNSPECIFIED},
+      {"temperature", wire.has_temperature()},
+      {"affinity_threshold", wire.has_affinity_threshold()}};
+  for (const auto& [option, is_set] : set) {
+    if (is_set) OBJECTDINO_RETURN_IF_ERROR(options.CheckEffect(option));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ParseOptions(const v1::GroundOptions& wire, const ModelConfig& model,
                           const Limits& limits, ParsedRequest& parsed) {
   if (wire.has_highlight()) {
     return FieldUnimplemented("options.highlight",
                               "is not offered: it belongs to OUTPUT_OVERLAY, draw from the answer");
   }
-  OBJECTDINO_RETURN_IF_ERROR(ParseOutputs(wire, parsed.reply));
+  OBJECTDINO_RETURN_IF_ERROR(ParseOutputs(wire, parsed.reply, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseMethod(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseHeadSelection(wire, parsed.options));
+  OBJECTDINO_RETURN_IF_ERROR(ParseComponents(wire, parsed.options));
+  OBJECTDINO_RETURN_IF_ERROR(ParseLayerScope(wire, parsed.options));
+  OBJECTDINO_RETURN_IF_ERROR(ParseEmbeddingSource(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseResizeMode(wire, parsed.options));
+  OBJECTDINO_RETURN_IF_ERROR(ParseMaskOptions(wire, parsed.options));
   OBJECTDINO_RETURN_IF_ERROR(ParseEmbeddingDtype(wire, parsed.reply));
   OBJECTDINO_RETURN_IF_ERROR(ParseNumbers(wire, model, limits, parsed.options));
   parsed.reply.object_patches_only = wire.object_patches_only();
@@ -201,9 +315,11 @@ absl::Status ParseOptions(const v1::GroundOptions& wire, const ModelConfig& mode
                       "has no effect without OUTPUT_PATCH_EMBEDDINGS");
   }
   parsed.options.patch_embeddings = parsed.reply.patch_embeddings;
+  parsed.options.head_maps = parsed.reply.heads;
   parsed.decode.allow_truncated = wire.allow_truncated();
 
-  absl::Status valid = parsed.options.Validate(model);
+  absl::Status valid = CheckEffects(wire, parsed.options);
+  if (valid.ok()) valid = parsed.options.Validate(model);
   if (valid.ok()) return valid;
   // Its messages start with the field's name, which is the same on the wire.
   const absl::string_view message = valid.message();

@@ -23,7 +23,6 @@ namespace objectdino {
 struct ReplyOptions {
   bool objects = true;
   bool objectness = true;
-  bool pixel_masks = false;  // implies objects
   bool patch_embeddings = false;
   bool heads = false;
   v1::DataType embedding_dtype = v1::DATA_TYPE_F16;

@@ -67,7 +67,8 @@ void Metrics::CountRejection(Rejection reason) {
 void Metrics::CountResult(const Grounding& grounding) {
   if (grounding.objects.empty()) empty_results_.Increment();
   const auto is_low = [](const Warning& warning) {
-    return warning.code == WarningCode::kLowConfidence;
+    return warning.code == WarningCode::kLowConfidence ||
+           warning.code == WarningCode::kNoClearObject;
   };
   if (std::any_of(grounding.warnings.begin(), grounding.warnings.end(), is_low)) {
     low_confidence_.Increment();

@@ -33,7 +33,8 @@ inline constexpr MetricName kRejected = {"objectdino_rejected_total",
 inline constexpr MetricName kEmptyResults = {"objectdino_empty_results_total",
                                              "Images in which no object was found"};
 inline constexpr MetricName kLowConfidence = {"objectdino_low_confidence_total",
-                                              "Answers with the warning LOW_CONFIDENCE"};
+                                              "Answers with the warning LOW_CONFIDENCE or "
+                                              "NO_CLEAR_OBJECT"};
 inline constexpr MetricName kModelReady = {"objectdino_model_ready",
                                            "1 while the server takes requests"};
 inline constexpr MetricName kBuildInfo = {"objectdino_build_info", "What is served; always 1"};
@@ -52,7 +53,7 @@ class Metrics {
 
   // Every answer of an RPC, whatever its code.
   void ObserveRequest(const std::string& method, const std::string& code, double seconds);
-  // "decode", "preprocess", "queue", "backbone", "heads", "objects" or "encode".
+  // "decode", "preprocess", "queue", "backbone", "heads", "objects", "masks" or "encode".
   void ObserveStage(const std::string& stage, double seconds);
   void CountRejection(Rejection reason);
   void CountResult(const Grounding& grounding);

@@ -8,8 +8,9 @@
 namespace objectdino {
 namespace {
 
-// Unset stay: affinity_threshold, of which the default method has no use, and min_patches, which
-// depends on the size of the grid.
+// Unset stay: affinity_threshold, of which the default method has no use, temperature, since its
+// descriptors know none, mask_refinement and mask_format, of which the default outputs have none, and
+// min_patches, which depends on the size of the grid.
 v1::GroundOptions EncodeDefaults(const GroundOptions& options, const ReplyOptions& reply) {
   v1::GroundOptions out;
   out.add_outputs(v1::OUTPUT_OBJECTS);
@@ -22,6 +23,16 @@ v1::GroundOptions EncodeDefaults(const GroundOptions& options, const ReplyOption
                              : v1::HEAD_SELECTION_CLUSTERED);
   out.set_clusters(static_cast<uint32_t>(options.clusters));
   out.set_seed(options.seed);
+  out.add_components(v1::ATTENTION_COMPONENT_QUERY);
+  out.add_components(v1::ATTENTION_COMPONENT_KEY);
+  out.add_components(v1::ATTENTION_COMPONENT_VALUE);
+  out.set_layer_scope(options.layer_scope == LayerScope::kLastLayer ? v1::LAYER_SCOPE_LAST_LAYER
+                                                                    : v1::LAYER_SCOPE_ALL);
+  out.set_embedding_source(options.embedding_source == EmbeddingSource::kObjectHeads
+                               ? v1::EMBEDDING_SOURCE_OBJECT_HEADS
+                               : v1::EMBEDDING_SOURCE_FINAL_LAYER);
+  out.set_proposals(options.proposals);
+  out.set_mirror(options.mirror);
   out.set_input_size(static_cast<uint32_t>(options.input_size));
   out.set_resize_mode(options.resize_mode == ResizeMode::kAspect ? v1::RESIZE_MODE_ASPECT
                                                                  : v1::RESIZE_MODE_SQUARE);
@@ -68,10 +79,7 @@ v1::GetModelInfoResponse DescribeModel(const ModelFacts& model, const Limits& li
   info.set_random_weights(model.config.random_weights);
   *info.mutable_limits() = EncodeLimits(limits);
   *info.mutable_defaults() = EncodeDefaults(DefaultOptions(model.config, limits), ReplyOptions());
-  for (const Method method :
-       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
-    info.add_methods(EncodeMethod(method));
-  }
+  for (const Method method : kAllMethods) info.add_methods(EncodeMethod(method));
   return info;
 }
 

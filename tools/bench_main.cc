@@ -7,18 +7,18 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 
 #include "client/cpp/grounding_client.h"
+#include "core/base/read_file.h"
 #include "core/image/decode.h"
 #include "core/pipeline/torch_runtime.h"
 #include "server/codec.h"
@@ -41,7 +41,10 @@ const std::vector<std::pair<std::string, v1::Method>>& Methods() {
   static const auto& methods = *new std::vector<std::pair<std::string, v1::Method>>{
       {"object_dino", v1::METHOD_OBJECT_DINO},
       {"object_dino_cut", v1::METHOD_OBJECT_DINO_CUT},
-      {"object_dino_paper", v1::METHOD_OBJECT_DINO_PAPER}};
+      {"object_dino_paper", v1::METHOD_OBJECT_DINO_PAPER},
+      {"tokencut", v1::METHOD_TOKENCUT},
+      {"lost", v1::METHOD_LOST},
+      {"cls_attention", v1::METHOD_CLS_ATTENTION}};
   return methods;
 }
 
@@ -72,10 +75,9 @@ T ValueOrFail(absl::StatusOr<T> result) {
 std::vector<v1::GroundRequest> ReadRequests(const std::vector<std::string>& paths) {
   std::vector<v1::GroundRequest> requests;
   for (const std::string& path : paths) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) Fail(path + ": cannot be read");
-    requests.emplace_back().mutable_image()->set_encoded(
-        std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>()));
+    absl::StatusOr<std::string> bytes = ReadFile(path);
+    if (!bytes.ok()) Fail(absl::StrCat(path, ": ", bytes.status().message()));
+    requests.emplace_back().mutable_image()->set_encoded(*std::move(bytes));
   }
   return requests;
 }

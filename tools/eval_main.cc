@@ -1,207 +1,174 @@
 // SPDX-License-Identifier: Apache-2.0
-// objectdino-eval: how good the methods are on a data set, in process and on all cores.
-#include <cstdio>
-#include <fstream>
+// objectdino-eval: how good the methods are on a data set. docs/evaluation.md says what the figures
+// mean.
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <exception>
+#include <functional>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <unistd.h>
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "nlohmann/json.hpp"
-
-#include "core/evaluation/corloc.h"
-#include "core/evaluation/dataset.h"
-#include "core/image/decode.h"
-#include "core/pipeline/grounder.h"
-#include "core/pipeline/torch_runtime.h"
+#include "absl/strings/str_replace.h"
+#include "tools/eval/command.h"
+#include "tools/eval/methods.h"
+#include "tools/eval/session.h"
 
 namespace objectdino {
 namespace {
 
-constexpr int kExitFailure = 1;
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitInterrupted = 130;
 
-struct Row {
-  std::string method;
-  CorLoc summary;
+constexpr char kFooter[] = R"(
+Data sets:
+  voc:FOLDER        Pascal VOC: Annotations, JPEGImages, ImageSets/Main
+  coco:FILE.json    COCO instances, with --images FOLDER
+  yolo:FOLDER       images, and boxes or labels
+  yolo-seg:FOLDER   images, and polygons or labels
+
+Exit codes:
+  0    done
+  1    failed: one line on stderr says why
+  2    wrong usage
+  130  interrupted: the images in work were finished)";
+
+std::atomic<bool> interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler writes it");
+
+// The second Ctrl-C finds the default action again, and ends the program at once.
+void OnInterrupt(int) { interrupted = true; }
+
+struct Subcommand {
+  std::string name;
+  std::string help;
+  std::function<std::unique_ptr<Command>()> make;
 };
 
-struct Arguments {
-  std::string model = "models/dinov2-small";
-  std::string data;
-  std::string predictions;
-  std::vector<std::string> methods = {"object_dino", "object_dino_cut", "object_dino_cut_seed",
-                                      "object_dino_paper"};
-  HeadSelection heads = HeadSelection::kClustered;
-  int input_size = 224;
-  ResizeMode resize = ResizeMode::kSquare;
-  int lanes = static_cast<int>(std::thread::hardware_concurrency());
-  int limit = 0;
-  bool json = false;
-};
-
-// Settings that a method's name stands for in the table.
-const std::map<std::string, std::pair<Method, bool>>& MethodsByName() {
-  static const auto& methods = *new std::map<std::string, std::pair<Method, bool>>{
-      {"object_dino", {Method::kObjectDino, false}},
-      {"object_dino_cut", {Method::kObjectDinoCut, false}},
-      {"object_dino_cut_seed", {Method::kObjectDinoCut, true}},
-      {"object_dino_paper", {Method::kObjectDinoPaper, false}}};
-  return methods;
+const std::vector<Subcommand>& Subcommands() {
+  static const auto& subcommands = *new std::vector<Subcommand>{
+      {"corloc",
+       "How often the best box of an image is right: CorLoc, mean IoU, share of IoU >= 0.7",
+       MakeCorLocCommand},
+      {"recall", "How many of all objects the first 1, 3 and 10 boxes find: recall, AR",
+       MakeRecallCommand},
+      {"masks", "How well masks fit the objects: mean IoU", MakeMasksCommand},
+      {"verify", "How well the box check tells true boxes from moved ones: AUROC",
+       MakeVerifyCommand}};
+  return subcommands;
 }
 
-// The share of the centre box that serves as the second trivial baseline, a side.
-constexpr float kCentreShare = 0.8f;
-
-Box CentreBox(ImageSize image) {
-  const float margin = (1 - kCentreShare) / 2;
-  return {margin * image.width, margin * image.height, (1 - margin) * image.width,
-          (1 - margin) * image.height};
+void AddDataFlags(CLI::App& command, DatasetOptions& data) {
+  command.add_option("--data", data.spec, "The data set")->required()->type_name("KIND:PATH");
+  command.add_option("--split", data.split, "voc: images of ImageSets/Main/NAME.txt")
+      ->type_name("NAME");
+  command.add_option("--images", data.images, "coco: the folder of the images")
+      ->type_name("FOLDER");
+  command
+      .add_option("--image-ids", data.image_ids, "Only images listed here, one id or name a line")
+      ->type_name("FILE");
 }
 
-Box WholeBox(ImageSize image) {
-  return {0, 0, static_cast<float>(image.width), static_cast<float>(image.height)};
+void AddRunFlags(CLI::App& command, Arguments& args) {
+  command.add_option("--model", args.model, "Model folder")->capture_default_str();
+  command.add_option("--server", args.server, "Ask this server, host:port, not a model in process")
+      ->type_name("ADDR");
+  std::vector<std::string> names;
+  std::string by_default;
+  for (const NamedMethod& method : KnownMethods()) {
+    names.push_back(method.name);
+    if (method.by_default) by_default += (by_default.empty() ? "" : ",") + method.name;
+  }
+  command.add_option("--methods", args.methods, "Methods, in the order of the table's rows")
+      ->delimiter(',')
+      ->check(CLI::IsMember(names))
+      ->default_str(by_default);
+  command.add_option("--lanes", args.lanes, "Images in work at once, one thread each")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  command.add_option("--limit", args.limit, "Only the first N images, 0 = all")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  command
+      .add_option("--resume", args.resume,
+                  "Append each image's result here, and skip those that are there")
+      ->type_name("FILE.jsonl");
+  AddOptionFlags(command, args.options);
 }
 
-Row Baseline(const std::string& name, const std::vector<Prediction>& predictions,
-             const std::vector<Sample>& samples, Box (*box)(ImageSize)) {
-  std::vector<double> ious;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    ious.push_back(BestIou(box(predictions[i].image), samples[i].boxes));
-  }
-  return {name, SummarizeIous(ious)};
+void AddOutputFlags(CLI::App& command, Arguments& args) {
+  command.add_option("--format", args.format, "text, markdown or json")
+      ->transform(CLI::CheckedTransformer(TableFormats()));
+  command.add_flag_callback(
+      "--json", [&args] { args.format = TableFormat::kJson; }, "The same as --format json");
 }
 
-void PrintRows(const std::vector<Row>& rows, bool json) {
-  if (json) {
-    nlohmann::json document = nlohmann::json::array();
-    for (const Row& row : rows) {
-      document.push_back({{"method", row.method},
-                          {"n", row.summary.n},
-                          {"corloc", row.summary.corloc},
-                          {"mean_iou", row.summary.mean_iou},
-                          {"iou70", row.summary.iou70}});
-    }
-    std::cout << document.dump(2) << "\n";
-    return;
-  }
-  std::printf("%-22s %5s %8s %9s %8s\n", "method", "n", "CorLoc", "mean IoU", "IoU>=0.7");
-  for (const Row& row : rows) {
-    std::printf("%-22s %5d %8.1f %9.3f %8.1f\n", row.method.c_str(), row.summary.n,
-                row.summary.corloc, row.summary.mean_iou, row.summary.iou70);
-  }
-}
-
-nlohmann::json ToJson(const std::string& method, const std::vector<Prediction>& predictions) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const Prediction& p : predictions) {
-    list.push_back({{"method", method},
-                    {"file", p.name},
-                    {"found", p.found},
-                    {"box", {p.box.x1, p.box.y1, p.box.x2, p.box.y2}},
-                    {"iou", p.iou}});
-  }
-  return list;
-}
-
-int Fail(const absl::Status& status) {
-  std::cerr << "objectdino-eval: " << status.message() << "\n";
-  return kExitFailure;
-}
-
-int RunCorLoc(const Arguments& args) {
-  auto samples = LoadDataset(args.data);
-  if (!samples.ok()) return Fail(samples.status());
-  if (args.limit > 0 && samples->size() > static_cast<size_t>(args.limit))
-    samples->resize(args.limit);
-  if (samples->empty()) return Fail(absl::NotFoundError(args.data + ": no annotated image"));
-  SetTorchThreads(1);
-  SetImageThreads(1);
-  KeepFreedMemory();
-  auto grounder = Grounder::Load({.model_dir = args.model});
-  if (!grounder.ok()) return Fail(grounder.status());
-  if (const absl::Status blas = CheckTorchBlas(); !blas.ok()) {
-    std::cerr << "objectdino-eval: warning: " << blas.message() << "\n";
-  }
-
-  std::vector<Row> rows;
-  nlohmann::json all = nlohmann::json::array();
-  for (const std::string& name : args.methods) {
-    const auto [method, seed_rule] = MethodsByName().at(name);
-    GroundOptions options;
-    options.method = method;
-    options.seed_rule = seed_rule;
-    options.head_selection = args.heads;
-    options.input_size = args.input_size;
-    options.resize_mode = args.resize;
-    const bool terminal = isatty(STDERR_FILENO) != 0;
-    auto predictions = PredictBoxes(**grounder, *samples, options, args.lanes, [&](int done) {
-      if (terminal) std::fprintf(stderr, "\r%s %d/%zu ", name.c_str(), done, samples->size());
-    });
-    if (terminal) std::fprintf(stderr, "\r\033[K");
-    if (!predictions.ok()) return Fail(predictions.status());
-    if (rows.empty()) {
-      rows.push_back(Baseline("whole_image", *predictions, *samples, WholeBox));
-      rows.push_back(Baseline("centre_box", *predictions, *samples, CentreBox));
-    }
-    std::vector<double> ious;
-    for (const Prediction& prediction : *predictions) ious.push_back(prediction.iou);
-    rows.push_back({name, SummarizeIous(ious)});
-    for (auto& entry : ToJson(name, *predictions)) all.push_back(entry);
-  }
-  PrintRows(rows, args.json);
-  if (!args.predictions.empty()) {
-    std::ofstream file(args.predictions);
-    file << all.dump(1) << "\n";
-    if (!file.flush())
-      return Fail(absl::UnavailableError(args.predictions + ": cannot be written"));
-  }
-  return 0;
+void AddCorLocFlags(CLI::App& command, Arguments& args) {
+  command.add_option("--predictions", args.predictions,
+                     "Write every image's box to this JSON file");
+  command.add_option("--sheet", args.sheet, "Draw a contact sheet of the first method's boxes")
+      ->type_name("FILE.png");
+  command.add_option("--sheet-count", args.sheet_count, "Images on the sheet")
+      ->check(CLI::Range(1, 600))
+      ->capture_default_str();
+  command.add_option("--sheet-order", args.sheet_order, "best-worst (by IoU) or first")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, SheetOrder>{
+          {"best-worst", SheetOrder::kBestWorst}, {"first", SheetOrder::kFirst}}));
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Evaluates Object-DINO on photographs with ground-truth boxes.");
-  app.footer("Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage.");
+  CLI::App app("Evaluates Object-DINO on photographs with ground truth.", "objectdino-eval");
+  app.footer(kFooter);
   app.require_subcommand(1);
   Arguments args;
-  CLI::App* corloc = app.add_subcommand("corloc",
-                                        "How often the best box of an image is right: CorLoc, mean "
-                                        "IoU, share of IoU >= 0.7, with n.");
-  corloc->add_option("--data", args.data, "voc:FOLDER or yolo:FOLDER")->required();
-  corloc->add_option("--model", args.model, "Model folder")->capture_default_str();
-  std::vector<std::string> names;
-  for (const auto& [name, unused] : MethodsByName()) names.push_back(name);
-  corloc->add_option("--methods", args.methods, "Methods, in the order of the table's rows")
-      ->delimiter(',')
-      ->check(CLI::IsMember(names))
-      ->capture_default_str();
-  corloc->add_option("--heads", args.heads, "Head selection: clustered or preset")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, HeadSelection>{
-          {"clustered", HeadSelection::kClustered}, {"preset", HeadSelection::kPreset}}));
-  corloc->add_option("--input-size", args.input_size, "Pixels of the network's input")
-      ->capture_default_str();
-  corloc->add_option("--resize-mode", args.resize, "square or aspect")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ResizeMode>{
-          {"square", ResizeMode::kSquare}, {"aspect", ResizeMode::kAspect}}));
-  corloc->add_option("--lanes", args.lanes, "Images in flight, one thread each")
-      ->check(CLI::Range(1, 256))
-      ->capture_default_str();
-  corloc->add_option("--limit", args.limit, "Only the first N images, 0 = all")
-      ->check(CLI::NonNegativeNumber);
-  corloc->add_option("--predictions", args.predictions,
-                     "Write every image's box to this JSON file");
-  corloc->add_flag("--json", args.json, "The table as one JSON document on stdout");
+  args.lanes = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 256U));
+  for (const Subcommand& subcommand : Subcommands()) {
+    CLI::App* parser = app.add_subcommand(subcommand.name, subcommand.help);
+    parser->footer(kFooter);
+    AddDataFlags(*parser, args.data);
+    AddRunFlags(*parser, args);
+    AddOutputFlags(*parser, args);
+    if (subcommand.name == "corloc") AddCorLocFlags(*parser, args);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    std::cerr << "objectdino-eval: " << absl::StrReplaceAll(error.what(), {{"\n", " "}})
+              << " (see objectdino-eval --help)\n";
+    return kExitUsage;
   }
-  return RunCorLoc(args);
+  const std::string name = app.get_subcommands().front()->get_name();
+  const auto chosen = std::find_if(Subcommands().begin(), Subcommands().end(),
+                                   [&name](const Subcommand& s) { return s.name == name; });
+  const std::unique_ptr<Command> command = chosen->make();
+  const absl::Status status =
+      Session(args, name, *command, {std::cout, std::cerr, isatty(STDERR_FILENO) == 1, interrupted})
+          .Run();
+  if (status.ok()) return 0;
+  std::cerr << "objectdino-eval: " << status.message() << "\n";
+  return absl::IsCancelled(status) ? kExitInterrupted : kExitFailed;
 }
 
 }  // namespace
 }  // namespace objectdino
 
-int main(int argc, char** argv) { return objectdino::Main(argc, argv); }
+int main(int argc, char** argv) {
+  struct sigaction action = {};
+  action.sa_handler = objectdino::OnInterrupt;
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  try {
+    return objectdino::Main(argc, argv);
+  } catch (const std::exception& e) {
+    std::cerr << "objectdino-eval: " << e.what() << "\n";
+    return objectdino::kExitFailed;
+  }
+}

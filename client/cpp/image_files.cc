@@ -7,19 +7,19 @@
 #include <map>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+
+#include "core/base/read_file.h"
+#include "core/base/status_macros.h"
+#include "core/image/decode.h"
 
 namespace objectdino {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr size_t kMaxFileBytes = size_t{1} << 30;
-constexpr size_t kReadBytes = size_t{1} << 20;
-
-std::string LastError() { return std::generic_category().message(errno); }
 
 bool HasImageExtension(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
@@ -62,20 +62,16 @@ absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
   if (fs::is_directory(path, ignored)) {
     return absl::NotFoundError("a folder without readable JPEG, PNG or WebP files");
   }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot be read: ", LastError()));
-  std::string bytes;
-  while (file) {
-    const size_t before = bytes.size();
-    bytes.resize(before + kReadBytes);
-    file.read(&bytes[before], kReadBytes);
-    bytes.resize(before + static_cast<size_t>(file.gcount()));
-    if (bytes.size() > kMaxFileBytes)
-      return absl::InvalidArgumentError("the file is larger than 1 GiB");
-  }
-  if (file.bad()) return absl::NotFoundError(absl::StrCat("cannot be read: ", LastError()));
-  return bytes;
+  return ReadFile(path);
+}
+
+absl::StatusOr<Image> DecodeGrounded(const std::string& bytes, const v1::ImageInfo& info) {
+  // The limits are the server's, which has accepted an image of this size.
+  DecodeOptions options;
+  options.max_pixels = int64_t{info.height()} * info.width();
+  options.max_dimension = static_cast<int>(std::max(info.height(), info.width()));
+  OBJECTDINO_ASSIGN_OR_RETURN(DecodedImage decoded, DecodeImage(bytes, options));
+  return std::move(decoded.image);
 }
 
 std::vector<std::string> OutputNames(const std::vector<std::string>& paths) {

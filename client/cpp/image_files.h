@@ -11,6 +11,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "core/image/image.h"
+#include "objectdino/v1/grounding_service.pb.h"
+
 namespace objectdino {
 
 // A folder becomes its .jpg, .jpeg, .png and .webp files, sorted by name, sub-folders left alone;
@@ -20,6 +23,10 @@ std::vector<std::string> ListImages(const std::vector<std::string>& paths);
 
 // NOT_FOUND: cannot be read, or is a folder. INVALID_ARGUMENT: above 1 GiB.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path);
+
+// The upright pixels of a file that the server accepted and answered with `info`: decoded as it
+// did. INVALID_ARGUMENT as DecodeImage.
+absl::StatusOr<Image> DecodeGrounded(const std::string& bytes, const v1::ImageInfo& info);
 
 // One distinct name an image, for output files: the file's name without extension ("cat"); with it
 // where two images would share that ("cat.jpg", "cat.png"); with a number where even those are

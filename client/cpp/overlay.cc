@@ -18,9 +18,9 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "client/cpp/mask.h"
 #include "client/cpp/overlay_label.h"
 #include "core/base/status_macros.h"
-#include "core/math/rle.h"
 
 namespace objectdino {
 namespace {
@@ -170,8 +170,8 @@ std::vector<cv::Point2d> Smoothed(const Polygon& line, int radius) {
 }
 
 // Outlines of a patch mask in subpixel coordinates of the image.
-std::vector<Polygon> Outlines(const cv::Mat& mask, const Geometry& geometry, const cv::Mat& canvas,
-                              int thickness) {
+std::vector<Polygon> PatchOutlines(const cv::Mat& mask, const Geometry& geometry,
+                                   const cv::Mat& canvas, int thickness) {
   const int scale = std::clamp(kOutlineCanvas / std::max(mask.rows, mask.cols), 4, 48);
   cv::Mat large;
   cv::resize(mask, large, cv::Size(), scale, scale, cv::INTER_NEAREST);
@@ -196,17 +196,32 @@ std::vector<Polygon> Outlines(const cv::Mat& mask, const Geometry& geometry, con
   return contours;
 }
 
-absl::StatusOr<cv::Mat> PatchMask(const v1::Mask& mask, const Geometry& geometry) {
-  if (mask.height() != static_cast<uint32_t>(geometry.rows) ||
-      mask.width() != static_cast<uint32_t>(geometry.cols)) {
-    return absl::InvalidArgumentError("an object's mask is not on the answer's patch grid");
+// Outlines of a pixel mask in subpixel coordinates of the image.
+std::vector<Polygon> PixelOutlines(const cv::Mat& mask, const cv::Mat& canvas, int thickness) {
+  std::vector<Polygon> contours;
+  cv::findContours(mask, contours, cv::RETR_CCOMP, cv::CHAIN_APPROX_NONE);
+  for (Polygon& contour : contours) {
+    const auto smooth = Smoothed(contour, thickness);
+    for (size_t i = 0; i < smooth.size(); ++i) {
+      contour[i] = Subpixel(ClampInside(smooth[i], canvas, thickness));
+    }
   }
-  OBJECTDINO_ASSIGN_OR_RETURN(const std::vector<uint8_t> values,
-                              DecodeCocoRle(mask.coco_rle(), geometry.rows, geometry.cols));
-  cv::Mat result(geometry.rows, geometry.cols, CV_8UC1);
-  std::transform(values.begin(), values.end(), result.begin<uint8_t>(),
-                 [](uint8_t value) { return static_cast<uint8_t>(value != 0 ? 255 : 0); });
-  return result;
+  return contours;
+}
+
+// Of the pixel mask where there is one, else of the patch mask.
+absl::StatusOr<std::vector<Polygon>> OutlinesOf(const v1::GroundedObject& object,
+                                                const Geometry& geometry, const cv::Mat& canvas,
+                                                int thickness) {
+  if (!object.has_pixel_mask() && !object.has_mask()) return std::vector<Polygon>();
+  const ImageSize size = object.has_pixel_mask() ? ImageSize{canvas.rows, canvas.cols}
+                                                 : ImageSize{geometry.rows, geometry.cols};
+  OBJECTDINO_ASSIGN_OR_RETURN(
+      const std::vector<uint8_t> values,
+      DecodeMask(object.has_pixel_mask() ? object.pixel_mask() : object.mask(), size));
+  const cv::Mat mask = cv::Mat(values, false).reshape(1, size.height) * 255;
+  return object.has_pixel_mask() ? PixelOutlines(mask, canvas, thickness)
+                                 : PatchOutlines(mask, geometry, canvas, thickness);
 }
 
 void DrawBox(const v1::Box& box, const cv::Scalar& colour, int thickness, cv::Mat& canvas) {
@@ -241,11 +256,9 @@ absl::Status Draw(const v1::GroundResponse& response, cv::Mat& canvas) {
           absl::StrCat("object ", object.index() + 1, " has a box or anchor off the image"));
     }
     const cv::Scalar colour = ColourOf(object.index());
-    if (object.has_mask()) {
-      OBJECTDINO_ASSIGN_OR_RETURN(const cv::Mat mask, PatchMask(object.mask(), geometry));
-      const auto outlines = Outlines(mask, geometry, canvas, pen.line);
-      cv::polylines(canvas, outlines, true, colour, pen.line, cv::LINE_AA, kSubpixelBits);
-    }
+    OBJECTDINO_ASSIGN_OR_RETURN(const std::vector<Polygon> outlines,
+                                OutlinesOf(object, geometry, canvas, pen.line));
+    cv::polylines(canvas, outlines, true, colour, pen.line, cv::LINE_AA, kSubpixelBits);
     DrawBox(object.box(), colour, pen.line, canvas);
     if (object.has_anchor()) DrawAnchor(object.anchor(), colour, pen, canvas);
   }

@@ -3,8 +3,9 @@
 //
 // Drawn at the size of the upright image. Tint: red where objectness > 0.5, its opacity rising from
 // 0 to 0.6 at objectness 1; all other pixels stay as they are, but for the lines on them. The map
-// is upsampled bilinearly; outlines are smoothed, for masks know patches only. Everything is drawn
-// inside the image. Lines and text grow with it; a label for which there is no room, beside those
+// is upsampled bilinearly; outlines are those of the pixel masks where the answer has them, else of
+// the patch masks, smoothed, for these know patches only. Everything is drawn inside the image.
+// Lines and text grow with it; a label for which there is no room, beside those
 // of better objects, is left out. What the answer lacks is not drawn.
 //
 // Thread-safety: pure functions. Cost: O(pixels), plus about a million steps an object.

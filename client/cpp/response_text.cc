@@ -14,30 +14,35 @@ namespace {
 
 constexpr size_t kDigestDigits = 12;
 
-// METHOD_OBJECT_DINO -> object_dino
-std::string MethodName(v1::Method method) {
-  const std::string name = v1::Method_Name(method);
-  return absl::AsciiStrToLower(absl::StripPrefix(name, "METHOD_"));
-}
-
 std::string ModelName(const v1::ModelRef& model) {
   return absl::StrCat(model.name(), "@", model.weights_sha256().substr(0, kDigestDigits));
 }
 
 double TotalMs(const v1::Timing& t) {
   return double{t.decode_ms()} + t.preprocess_ms() + t.queue_ms() + t.backbone_ms() + t.heads_ms() +
-         t.objects_ms() + t.encode_ms();
+         t.objects_ms() + t.masks_ms() + t.encode_ms();
 }
 
 std::string TimingText(const v1::Timing& t) {
   return absl::StrFormat(
       "%.1f ms: decode %.1f, preprocess %.1f, queue %.1f, backbone %.1f, heads %.1f, objects %.1f, "
-      "encode %.1f",
+      "masks %.1f, encode %.1f",
       TotalMs(t), t.decode_ms(), t.preprocess_ms(), t.queue_ms(), t.backbone_ms(), t.heads_ms(),
-      t.objects_ms(), t.encode_ms());
+      t.objects_ms(), t.masks_ms(), t.encode_ms());
 }
 
 }  // namespace
+
+std::string MethodName(v1::Method method) {
+  const std::string name = v1::Method_Name(method);
+  return absl::AsciiStrToLower(absl::StripPrefix(name, "METHOD_"));
+}
+
+std::string WarningText(const v1::Warning& warning) {
+  const std::string code = v1::Warning::Code_Name(warning.code());
+  return absl::StrCat("  warning ", absl::StripPrefix(code, "CODE_"), ": ", warning.message(),
+                      "\n");
+}
 
 std::string GroundingText(const std::string& file, const v1::GroundResponse& response) {
   const v1::ImageInfo& image = response.image();
@@ -58,9 +63,7 @@ std::string GroundingText(const std::string& file, const v1::GroundResponse& res
   }
   absl::StrAppend(&text, "  time ", TimingText(response.timing()), "\n");
   for (const v1::Warning& warning : response.warnings()) {
-    const std::string code = v1::Warning::Code_Name(warning.code());
-    absl::StrAppend(&text, "  warning ", absl::StripPrefix(code, "CODE_"), ": ", warning.message(),
-                    "\n");
+    absl::StrAppend(&text, WarningText(warning));
   }
   return text;
 }

@@ -12,6 +12,12 @@ namespace objectdino {
 // The file and its size (width x height), a line an object, timings, warnings.
 std::string GroundingText(const std::string& file, const v1::GroundResponse& response);
 
+// "object_dino" for METHOD_OBJECT_DINO.
+std::string MethodName(v1::Method method);
+
+// An indented line: code and message.
+std::string WarningText(const v1::Warning& warning);
+
 // What is served: model, build, limits, defaults.
 std::string ModelInfoText(const v1::GetModelInfoResponse& info);
 

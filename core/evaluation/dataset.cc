@@ -2,23 +2,74 @@
 #include "core/evaluation/dataset.h"
 
 #include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
-#include <sstream>
+#include <system_error>
+#include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
-#include "pugixml.hpp"
+#include "absl/strings/string_view.h"
 
+#include "core/base/read_file.h"
 #include "core/base/status_macros.h"
-#include "core/image/header.h"
+#include "core/evaluation/dataset_readers.h"
+#include "core/evaluation/image_list.h"
 
 namespace objectdino {
 namespace {
 
 namespace fs = std::filesystem;
+
+absl::Status CheckOptions(const DatasetOptions& options, absl::string_view kind) {
+  static constexpr absl::string_view kKinds[] = {"voc", "coco", "yolo", "yolo-seg"};
+  if (absl::c_find(kKinds, kind) == std::end(kKinds) || kind.size() == options.spec.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("data set '", options.spec,
+                     "': expected voc:FOLDER, coco:FILE.json, yolo:FOLDER or yolo-seg:FOLDER"));
+  }
+  if (!options.split.empty() && kind != "voc") {
+    return absl::InvalidArgumentError("only a voc: data set has splits");
+  }
+  if (options.images.empty() == (kind == "coco")) {
+    return absl::InvalidArgumentError("a coco: data set, and no other, needs the folder of images");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<Box> Sample::Boxes() const {
+  std::vector<Box> boxes;
+  boxes.reserve(objects.size());
+  for (const TruthObject& object : objects) boxes.push_back(object.box);
+  return boxes;
+}
+
+absl::StatusOr<std::vector<Sample>> LoadDataset(const DatasetOptions& options) {
+  const std::string kind = options.spec.substr(0, options.spec.find(':'));
+  OBJECTDINO_RETURN_IF_ERROR(CheckOptions(options, kind));
+  std::optional<ImageList> list;
+  if (!options.image_ids.empty()) {
+    OBJECTDINO_ASSIGN_OR_RETURN(list, ImageList::Read(options.image_ids));
+  }
+  const fs::path path(options.spec.substr(kind.size() + 1));
+  std::vector<Sample> samples;
+  if (kind == "voc") {
+    OBJECTDINO_ASSIGN_OR_RETURN(samples, ReadVocDataset(path, options.split));
+  } else if (kind == "coco") {
+    OBJECTDINO_ASSIGN_OR_RETURN(
+        samples, ReadCocoDataset(path, options.images, options.masks, list ? &*list : nullptr));
+  } else {
+    OBJECTDINO_ASSIGN_OR_RETURN(samples, ReadYoloDataset(path, kind == "yolo-seg"));
+  }
+  if (list && kind != "coco") {
+    std::erase_if(samples, [&list](const Sample& s) { return !list->Contains(s.name, ""); });
+  }
+  if (list) OBJECTDINO_RETURN_IF_ERROR(list->CheckAllFound());
+  std::erase_if(samples, [](const Sample& sample) { return sample.objects.empty(); });
+  absl::c_sort(samples, [](const Sample& a, const Sample& b) { return a.name < b.name; });
+  return samples;
+}
 
 std::optional<fs::path> FirstFolder(const fs::path& root,
                                     std::initializer_list<const char*> names) {
@@ -32,104 +83,37 @@ std::optional<fs::path> FirstFolder(const fs::path& root,
 std::optional<fs::path> ImageOf(const fs::path& images, const std::string& stem) {
   std::error_code ignored;
   for (const char* extension : {".jpg", ".jpeg", ".png", ".webp", ".JPG", ".JPEG", ".PNG"}) {
-    const fs::path path = images / (stem + extension);
+    fs::path path = images / (stem + extension);
     if (fs::exists(path, ignored)) return path;
   }
   return std::nullopt;
 }
 
-absl::StatusOr<std::vector<Box>> ReadVocBoxes(const fs::path& annotation) {
-  pugi::xml_document document;
-  const pugi::xml_parse_result parsed = document.load_file(annotation.c_str());
-  if (!parsed) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(annotation.string(), ": byte ", parsed.offset, ": ", parsed.description()));
-  }
-  std::vector<Box> boxes;
-  for (const pugi::xml_node object : document.child("annotation").children("object")) {
-    const pugi::xml_node bounds = object.child("bndbox");
-    const auto side = [&bounds](const char* name) {
-      return bounds.child(name).text().as_float(std::nanf(""));
-    };
-    const Box box{side("xmin") - 1, side("ymin") - 1, side("xmax"), side("ymax")};
-    if (!(box.x1 < box.x2 && box.y1 < box.y2)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(annotation.string(), ": an object without a box"));
-    }
-    boxes.push_back(box);
-  }
-  return boxes;
-}
-
-absl::StatusOr<ImageSize> SizeOf(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  absl::StatusOr<ImageHeader> header = ReadImageHeader(bytes);
-  if (!header.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(path.string(), ": ", header.status().message()));
-  }
-  ImageSize size = header->stored_size;
-  if (header->exif_orientation >= 5) std::swap(size.height, size.width);
-  return size;
-}
-
-absl::StatusOr<std::vector<Box>> ReadYoloBoxes(const fs::path& annotation, const fs::path& image) {
-  OBJECTDINO_ASSIGN_OR_RETURN(const ImageSize size, SizeOf(image));
-  std::ifstream file(annotation);
-  if (!file) return absl::NotFoundError(absl::StrCat(annotation.string(), ": cannot be read"));
-  std::vector<Box> boxes;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    std::istringstream words(line);
-    double label = 0, cx = 0, cy = 0, w = 0, h = 0;
-    if (!(words >> label >> cx >> cy >> w >> h) || w <= 0 || h <= 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(annotation.string(), ":", number, ": expected 'class cx cy w h'"));
-    }
-    boxes.push_back({static_cast<float>((cx - w / 2) * size.width),
-                     static_cast<float>((cy - h / 2) * size.height),
-                     static_cast<float>((cx + w / 2) * size.width),
-                     static_cast<float>((cy + h / 2) * size.height)});
-  }
-  return boxes;
-}
-
-}  // namespace
-
-absl::StatusOr<std::vector<Sample>> LoadDataset(absl::string_view spec) {
-  const size_t colon = spec.find(':');
-  const absl::string_view kind = spec.substr(0, colon);
-  if (colon == absl::string_view::npos || (kind != "voc" && kind != "yolo")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("data set '", spec, "': expected voc:FOLDER or yolo:FOLDER"));
-  }
-  const bool voc = kind == "voc";
-  const fs::path root(std::string(spec.substr(colon + 1)));
-  const auto images = FirstFolder(root, {"images", "JPEGImages"});
-  const auto annotations = voc ? FirstFolder(root, {"annotations", "Annotations"})
-                               : FirstFolder(root, {"boxes", "labels"});
-  if (!images || !annotations) {
-    return absl::NotFoundError(
-        absl::StrCat(root.string(), ": no folder with images and ", voc ? "annotations" : "boxes"));
-  }
-  std::vector<Sample> samples;
+absl::StatusOr<std::vector<std::pair<fs::path, fs::path>>> PairWithImages(
+    const fs::path& annotations, const fs::path& images, const char* extension) {
+  std::vector<std::pair<fs::path, fs::path>> pairs;
   std::error_code error;
-  fs::directory_iterator entries(*annotations, error);
+  fs::directory_iterator entries(annotations, error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     const fs::path& annotation = entries->path();
-    if (annotation.extension() != (voc ? ".xml" : ".txt")) continue;
-    const auto image = ImageOf(*images, annotation.stem().string());
-    if (!image) continue;
-    OBJECTDINO_ASSIGN_OR_RETURN(std::vector<Box> boxes,
-                                voc ? ReadVocBoxes(annotation) : ReadYoloBoxes(annotation, *image));
-    if (!boxes.empty())
-      samples.push_back({image->filename().string(), image->string(), std::move(boxes)});
+    if (annotation.extension() != extension) continue;
+    auto image = ImageOf(images, annotation.stem().string());
+    if (image) pairs.emplace_back(annotation, *std::move(image));
   }
-  if (error) return absl::NotFoundError(absl::StrCat(annotations->string(), ": ", error.message()));
-  std::sort(samples.begin(), samples.end(),
-            [](const Sample& a, const Sample& b) { return a.name < b.name; });
-  return samples;
+  if (error) return absl::NotFoundError(absl::StrCat(annotations.string(), ": ", error.message()));
+  absl::c_sort(pairs);
+  return pairs;
+}
+
+absl::StatusOr<std::string> ReadAnnotation(const fs::path& path) {
+  absl::StatusOr<std::string> text = ReadFile(path.string());
+  if (text.ok()) return text;
+  return absl::Status(text.status().code(),
+                      absl::StrCat(path.string(), ": ", text.status().message()));
+}
+
+absl::Status MalformedLine(const fs::path& path, int line, absl::string_view reason) {
+  return absl::InvalidArgumentError(absl::StrCat(path.string(), ":", line, ": ", reason));
 }
 
 }  // namespace objectdino

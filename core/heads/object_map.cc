@@ -33,10 +33,10 @@ std::vector<float> AnchorWeights(absl::Span<const float> cls_attention, const Pa
 
 }  // namespace
 
-std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens) {
-  OBJECTDINO_CHECK(!taps.empty());
+std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens, int layers) {
+  OBJECTDINO_CHECK(!taps.empty() && layers >= 1);
   at::Tensor sum;
-  for (const LayerTap& tap : taps.last(std::min<size_t>(2, taps.size()))) {
+  for (const LayerTap& tap : taps.last(std::min(static_cast<size_t>(layers), taps.size()))) {
     const at::Tensor qkv = tap.qkv[0];                            // [T, 3, H, d]
     const at::Tensor query = qkv[0][0].unsqueeze(1);              // [H, 1, d]
     const at::Tensor keys = qkv.select(1, 1).permute({1, 2, 0});  // [H, d, T]
@@ -59,7 +59,9 @@ std::vector<float> AnchoredEvidence(absl::Span<const HeadVectors> layers,
   for (const auto& [layer, selected] : heads_of_layer) {
     AddEvidence(layers[layer], selected, weights, absl::MakeSpan(evidence));
   }
-  for (float& value : evidence) value /= 3.0f * static_cast<float>(heads.size());
+  const int components = layers[heads.front().layer].components;
+  for (float& value : evidence)
+    value /= static_cast<float>(components) * static_cast<float>(heads.size());
   return evidence;
 }
 
@@ -87,6 +89,19 @@ std::vector<float> MinMaxScale(absl::Span<const float> values) {
   if (!(range > 1e-12f)) return scaled;
   for (size_t i = 0; i < values.size(); ++i) scaled[i] = (values[i] - *low) / range;
   return scaled;
+}
+
+std::vector<float> MirrorMean(absl::Span<const float> map, absl::Span<const float> mirrored,
+                              const PatchGrid& grid) {
+  OBJECTDINO_CHECK(map.size() == mirrored.size() && map.size() == static_cast<size_t>(grid.size()));
+  std::vector<float> mean(map.size());
+  for (int row = 0; row < grid.rows; ++row) {
+    for (int col = 0; col < grid.cols; ++col) {
+      const int patch = row * grid.cols + col;
+      mean[patch] = (map[patch] + mirrored[row * grid.cols + grid.cols - 1 - col]) / 2;
+    }
+  }
+  return MinMaxScale(mean);
 }
 
 }  // namespace objectdino

@@ -18,15 +18,15 @@
 
 namespace objectdino {
 
-// The model's own CLS-to-patch attention of the last two layers (scaled by 1/sqrt(d), softmax over
-// all tokens), mean over layers and heads, patches only, scaled to sum 1. `taps` holds every layer
-// of one image. [N], sums to 1.
-std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens);
+// The model's own CLS-to-patch attention of the last `layers` layers (scaled by 1/sqrt(d), softmax
+// over all tokens), mean over layers and heads, patches only, scaled to sum 1. `taps` holds every
+// layer of one image. [N], sums to 1.
+std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens, int layers = 2);
 
 // Anchored objectness (defaults.md section 2), before scaling: with a = CLS attention, b = uniform
-// on the outer ring of patches, the mean over the heads and over r in {q, k, v} of x^_j . sum_i
+// on the outer ring of patches, the mean over the heads and over the components r of x^_j . sum_i
 // (a_i - b_i) x^_i. `layers` holds the vectors of every layer that has a selected head, by number.
-// Cost: O(N * 3 H d) a layer that has a selected head.
+// Cost: O(N R H d) a layer that has a selected head.
 std::vector<float> AnchoredEvidence(absl::Span<const HeadVectors> layers,
                                     absl::Span<const HeadRef> heads,
                                     absl::Span<const float> cls_attention, const PatchGrid& grid);
@@ -37,6 +37,11 @@ std::vector<float> AnchoredEvidence(absl::Span<const HeadVectors> layers,
 // (defaults.md section 1).
 std::vector<float> PublishedObjectness(absl::Span<const float> descriptors, int heads_per_layer,
                                        int patches, absl::Span<const HeadRef> heads);
+
+// The mean of `map` and of what was found in the mirror image, `mirrored` turned back (its columns
+// reversed), as MinMaxScale. Both [rows, cols]. With it, mirrored images give mirrored maps.
+std::vector<float> MirrorMean(absl::Span<const float> map, absl::Span<const float> mirrored,
+                              const PatchGrid& grid);
 
 // (v - min) / (max - min); zeros where the range is below 1e-12.
 std::vector<float> MinMaxScale(absl::Span<const float> values);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/base/status_macros.h"
 #include "core/math/kmeans.h"
@@ -58,6 +59,18 @@ absl::StatusOr<HeadClusters> SelectObjectHeads(absl::Span<const float> descripto
     if (selected.labels[row] == winner) selected.object_heads.push_back({row / heads, row % heads});
   }
   return selected;
+}
+
+std::vector<int> StableLabels(const HeadClusters& clusters, int heads) {
+  const HeadRef& object = clusters.object_heads.front();
+  std::map<int, int> number_of = {{clusters.labels[object.layer * heads + object.head], 0}};
+  std::vector<int> stable;
+  stable.reserve(clusters.labels.size());
+  for (const int label : clusters.labels) {
+    const int next = static_cast<int>(number_of.size());
+    stable.push_back(number_of.try_emplace(label, next).first->second);
+  }
+  return stable;
 }
 
 std::vector<HeadRef> PresetHeads(int layers, int heads) {

@@ -23,7 +23,7 @@ namespace objectdino {
 std::vector<float> StandardizeColumns(absl::Span<const float> data, int rows, int columns);
 
 struct HeadClusters {
-  std::vector<int> labels;            // [L * H]
+  std::vector<int> labels;            // [L * H], as k-means numbers them
   std::vector<HeadRef> object_heads;  // ascending, never empty
 };
 
@@ -33,6 +33,11 @@ struct HeadClusters {
 // INVALID_ARGUMENT from KMeans.
 absl::StatusOr<HeadClusters> SelectObjectHeads(absl::Span<const float> descriptors, int layers,
                                                int heads, int patches, int clusters, uint32_t seed);
+
+// The labels, renumbered so that they do not depend on how k-means numbers its clusters: 0 is the
+// object-centric cluster, the others follow in order of first appearance over (layer, head).
+// [L * H], every number below the largest occurs. REQUIRES: `clusters` from SelectObjectHeads.
+std::vector<int> StableLabels(const HeadClusters& clusters, int heads);
 
 // All heads of the last two layers (the only one of a one-layer model).
 std::vector<HeadRef> PresetHeads(int layers, int heads);

@@ -2,20 +2,27 @@
 // The quadratic forms of the published method: patch similarities of the attention heads, one
 // descriptor a head.
 //
-// Letters: N patches, H heads, d head dimension; r in {q, k, v}; x^ = x / max(||x||, 1e-12).
+// Letters: N patches, R components (those of q, k, v that are used, called r), H heads, d head
+// dimension; x^ = x / max(||x||, 1e-12).
 // Thread-safety: pure functions; run under c10::InferenceMode.
 #ifndef OBJECTDINO_CORE_HEADS_SIMILARITY_H_
 #define OBJECTDINO_CORE_HEADS_SIMILARITY_H_
 
 #include "ATen/core/Tensor.h"
 
+#include "core/base/attention_components.h"
 #include "core/vit/vision_transformer.h"
 
 namespace objectdino {
 
-// The patches' queries, keys and values of one image, L2-normalised over d: [N, 3, H, d]. Prefix
-// tokens are dropped. REQUIRES: a tap with batch size 1.
-at::Tensor UnitPatches(const LayerTap& tap, int prefix_tokens);
+// The patches' components of one image: [N, R, H, d]. Prefix tokens are dropped; a view of the tap
+// where all three are used. REQUIRES: a tap with batch size 1, at least one component.
+at::Tensor PatchComponents(const LayerTap& tap, int prefix_tokens,
+                           const AttentionComponents& components);
+
+// The same, L2-normalised over d.
+at::Tensor UnitPatches(const LayerTap& tap, int prefix_tokens,
+                       const AttentionComponents& components = {});
 
 // The published descriptors [H, N] (algorithm.md 1.3, 1.4): with C_r = x^_r x^_r^T and P_r =
 // row_softmax(C_r * temperature), entry j is the mean over the patches i and over r of P_r[i, j].

@@ -2,7 +2,9 @@
 #include "core/math/rle.h"
 
 #include <cstddef>
+#include <cstring>
 #include <limits>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -30,6 +32,22 @@ void AppendNumber(int64_t number, std::string& out) {
   }
 }
 
+// For each column, the rows whose value is not that of the row above. Goes row by row, as the mask
+// lies in memory, and passes over equal rows quickly.
+std::vector<std::vector<int>> ChangesOfColumns(absl::Span<const uint8_t> mask, int height,
+                                               int width) {
+  std::vector<std::vector<int>> changes(static_cast<size_t>(width));
+  for (int y = 1; y < height; ++y) {
+    const uint8_t* row = mask.data() + static_cast<size_t>(y) * width;
+    const uint8_t* above = row - width;
+    if (std::memcmp(row, above, static_cast<size_t>(width)) == 0) continue;
+    for (int x = 0; x < width; ++x) {
+      if ((row[x] != 0) != (above[x] != 0)) changes[x].push_back(y);
+    }
+  }
+  return changes;
+}
+
 // Takes one number off the front of `in`.
 absl::StatusOr<int64_t> TakeNumber(absl::string_view& in) {
   int64_t number = 0;
@@ -53,17 +71,20 @@ absl::StatusOr<int64_t> TakeNumber(absl::string_view& in) {
 std::string EncodeCocoRle(absl::Span<const uint8_t> mask, int height, int width) {
   OBJECTDINO_CHECK(height >= 0 && width >= 0 &&
                    mask.size() == static_cast<size_t>(height) * static_cast<size_t>(width));
-  std::vector<int64_t> counts = {0};
+  const std::vector<std::vector<int>> changes = ChangesOfColumns(mask, height, width);
+  std::vector<int64_t> counts;
   bool inside = false;
-  for (int x = 0; x < width; ++x) {
-    for (int y = 0; y < height; ++y) {
-      if ((mask[static_cast<size_t>(y) * width + x] != 0) != inside) {
-        inside = !inside;
-        counts.push_back(0);
-      }
-      ++counts.back();
-    }
+  int64_t start = 0;  // of the current run, down the columns
+  const auto end_run = [&](int64_t end) {
+    counts.push_back(end - std::exchange(start, end));
+    inside = !inside;
+  };
+  for (int x = 0; x < width && height > 0; ++x) {
+    const int64_t top = int64_t{x} * height;
+    if ((mask[x] != 0) != inside) end_run(top);
+    for (const int y : changes[x]) end_run(top + y);
   }
+  end_run(int64_t{height} * width);
   std::string out;
   for (size_t i = 0; i < counts.size(); ++i) {
     AppendNumber(i > 2 ? counts[i] - counts[i - 2] : counts[i], out);

@@ -6,7 +6,8 @@
 //   auto grounding = (*grounder)->Ground(decoded->image, GroundOptions{});
 //
 // Thread-safety: Ground is const and may run concurrently from several threads (lanes).
-// Cost: dominated by one backbone forward pass; OBJECT_DINO adds O(N D L), the cuts O(N^2 D).
+// Cost: dominated by one backbone forward pass; OBJECT_DINO adds O(N D L), the cuts and LOST
+// O(N^2 D).
 // Torch's exceptions end here; no Torch type crosses this header.
 #ifndef OBJECTDINO_CORE_PIPELINE_GROUNDER_H_
 #define OBJECTDINO_CORE_PIPELINE_GROUNDER_H_

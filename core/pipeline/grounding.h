@@ -11,27 +11,30 @@
 #include "core/base/head_ref.h"
 #include "core/base/patch_grid.h"
 #include "core/objects/regions.h"
+#include "core/pipeline/ground_options.h"
 
 namespace objectdino {
 
 struct GroundedObject {
-  // In [0, 1], best first. Otsu's separability of the objectness map by the union of all the
-  // regions found, times this region's share of the union's summed objectness. Comparable within a
-  // method, not yet calibrated.
+  // In [0, 1], best first: how likely this is an object, see ObjectScore.
   double score = 0;
   Box box;                       // original pixels
   std::vector<uint8_t> mask;     // [rows, cols] of the patch grid, 0 or 1
   Point anchor;                  // original pixels, inside the mask
   int patches = 0;               // ones in `mask`
-  std::vector<float> embedding;  // [D], unit length; see PoolObjectEmbedding
+  std::vector<float> embedding;  // [E], unit length; see PoolObjectEmbedding
+  // [height, width] of the image, encoded (GroundOptions::mask_format); only on request. As bytes,
+  // the masks of ten objects of a large photograph would be ten times its pixels.
+  std::string pixel_mask;
 };
 
 enum class WarningCode {
-  kLowConfidence,   // degenerate graph, or a map without contrast
+  kLowConfidence,   // a fallback was used: degenerate graph, or everything is like LOST's seed
   kRandomWeights,   // the model's weights are random: for tests only
   kImageTooSmall,   // a side of the image is smaller than a patch
   kFirstFrameOnly,  // an animated image; only the first frame was used
   kTruncatedImage,  // the file is cut short; what was there was used
+  kNoClearObject,   // one flat colour, patches that all look alike, or a map without contrast
 };
 
 struct Warning {
@@ -46,6 +49,7 @@ struct StageTimings {
   double backbone_ms = 0;
   double heads_ms = 0;    // similarity, selection, objectness, affinity
   double objects_ms = 0;  // threshold or cut, regions, embeddings
+  double masks_ms = 0;    // pixel masks, encoded; 0 without
 };
 
 struct Grounding {
@@ -53,9 +57,17 @@ struct Grounding {
   PatchGrid grid;
   std::vector<GroundedObject> objects;  // best first; empty when the image shows no object
   std::vector<float> objectness;        // [rows, cols] in [0, 1], high = object
+  std::vector<float> cls_attention;     // [rows, cols], sums to 1
   std::vector<HeadRef> heads;           // the object-centric heads, ascending
-  std::vector<float> patch_tokens;      // [N, D] final tokens, L2-normalised rows; only on request
-  int embedding_width = 0;              // D
+  // [L * H]: the cluster of each head, layer-major. 0 is the object-centric one, the others follow
+  // in order of first appearance; all -1 where no heads were clustered.
+  std::vector<int> head_clusters;
+  // [L, H, 3, rows, cols]: the mean cosine of each patch to all patches, for queries, keys and
+  // values, in [-1, 1]; whatever the method. Only on request.
+  std::vector<float> head_maps;
+  std::vector<float> patch_vectors;  // [N, E] L2-normalised rows; only on request
+  EmbeddingSource embedding_source = EmbeddingSource::kFinalLayer;  // of all embeddings
+  int embedding_width = 0;                                          // E
   std::vector<Warning> warnings;
   StageTimings timings;
 };

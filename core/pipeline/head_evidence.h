@@ -17,19 +17,29 @@
 
 namespace objectdino {
 
+// What each method asks for beside the CLS attention, which is always there:
+//
+//   OBJECT_DINO        heads, objectness (anchored)
+//   OBJECT_DINO_CUT    heads, objectness (anchored), affinity (cosine, in the selected heads)
+//   OBJECT_DINO_PAPER  heads, objectness (published), affinity (cosine, in the selected heads)
+//   TOKENCUT           affinity (cosine of the last layer's keys)
+//   LOST               affinity (products of the last layer's keys)
+//   CLS_ATTENTION      objectness (the last layer's CLS attention, min-max scaled)
 struct HeadEvidence {
-  std::vector<HeadRef> heads;        // the object-centric ones, ascending
-  std::vector<float> objectness;     // [N] in [0, 1]: anchored, or published for OBJECT_DINO_PAPER
-  std::vector<float> cls_attention;  // [N], sums to 1
-  std::vector<float> affinity;       // [N, N], empty unless the method cuts
+  std::vector<HeadRef> heads;        // the object-centric ones, ascending; empty: none was selected
+  std::vector<int> clusters;         // [L * H], see StableLabels; all -1 where none were clustered
+  std::vector<float> maps;           // [L, H, 3, N], see SelfSimilarityMaps; only on request
+  std::vector<float> objectness;     // [N] in [0, 1], or empty: the method makes it
+  std::vector<float> cls_attention;  // [N], of the last two layers, sums to 1
+  std::vector<float> affinity;       // [N, N], or empty
+  std::vector<float> head_values;    // [N, E], see ValueFeatures; only with kObjectHeads
 };
 
 // INTERNAL when a value is NaN or infinite.
 absl::Status CheckFinite(absl::Span<const float> values);
 
-// `taps` holds every layer of one image, by number. Exact descriptors for OBJECT_DINO_PAPER always;
-// linear ones for the others, none with preset heads. INTERNAL when the backbone produced values
-// that are not finite. Run under c10::InferenceMode. Thread-safety: pure function.
+// `taps` holds every layer of one image, by number. INTERNAL when the backbone produced values that
+// are not finite. Run under c10::InferenceMode. Thread-safety: pure function.
 absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const PatchGrid& grid,
                                        const ModelConfig& model, const GroundOptions& options);
 

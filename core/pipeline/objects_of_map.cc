@@ -6,55 +6,105 @@
 #include <utility>
 
 #include "core/objects/object_embedding.h"
+#include "core/objects/object_score.h"
 #include "core/objects/otsu.h"
+#include "core/objects/region_tree.h"
 
 namespace objectdino {
 namespace {
 
-constexpr double kMinAreaFraction = 0.01;  // of the patches (defaults.md section 2)
+// Measured together (docs/discovery.md).
+constexpr int kFineGridPatches = 400;
+constexpr double kMinArea = 0.01;
+constexpr double kMinAreaOfFineGrid = 0.004;
+constexpr double kMaxProposalArea = 0.9;
+constexpr double kDistinctIou = 0.5;
+
+struct Candidate {
+  Region region;
+  double score = 0;
+  Box box;
+};
+
+// The candidates that become objects, best first.
+std::vector<Candidate> Select(std::vector<Candidate> candidates, const GroundOptions& options) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
+  std::vector<Candidate> selected;
+  for (Candidate& candidate : candidates) {
+    if (static_cast<int>(selected.size()) == options.max_objects) break;
+    if (candidate.score < options.min_score) break;
+    const bool repeats = std::any_of(
+        selected.begin(), selected.end(), [&candidate](const Candidate& better) {
+          return BoxIou(candidate.box, better.box) > kDistinctIou;
+        });
+    if (!repeats) selected.push_back(std::move(candidate));
+  }
+  return selected;
+}
+
+// Separability of the map by all regions, times each one's share of their weight.
+std::vector<double> ShareScores(const std::vector<Region>& regions,
+                                absl::Span<const float> objectness) {
+  std::vector<uint8_t> found(objectness.size(), 0);
+  double total = 0;
+  for (const Region& region : regions) {
+    for (size_t i = 0; i < found.size(); ++i) found[i] |= region.mask[i];
+    total += region.weight;
+  }
+  const double separability = Separability(objectness, found);
+  std::vector<double> scores;
+  scores.reserve(regions.size());
+  for (const Region& region : regions) {
+    scores.push_back(total > 0 ? separability * region.weight / total : 0);
+  }
+  return scores;
+}
 
 }  // namespace
 
-std::vector<Region> RegionsAboveOtsu(absl::Span<const float> objectness, const PatchGrid& grid) {
-  const float threshold = OtsuThreshold(objectness);
-  std::vector<uint8_t> mask(objectness.size());
-  for (size_t i = 0; i < mask.size(); ++i) mask[i] = objectness[i] > threshold ? 1 : 0;
-  std::vector<Region> regions = ConnectedRegions(mask, objectness, grid);
-  std::stable_sort(regions.begin(), regions.end(),
-                   [](const Region& a, const Region& b) { return a.weight > b.weight; });
-  return regions;
+int MinPatches(const GroundOptions& options, const PatchGrid& grid) {
+  if (options.min_patches > 0) return options.min_patches;
+  const double share = grid.size() < kFineGridPatches ? kMinArea : kMinAreaOfFineGrid;
+  return std::max(1, static_cast<int>(std::ceil(share * grid.size())));
 }
 
 std::vector<GroundedObject> ObjectsOfRegions(std::vector<Region> regions,
                                              absl::Span<const float> objectness,
-                                             absl::Span<const float> patch_tokens, int width,
-                                             const PatchGrid& grid, ImageSize image,
-                                             const GroundOptions& options) {
-  const double min_patches = options.min_patches > 0
-                                 ? options.min_patches
-                                 : kMinAreaFraction * static_cast<double>(grid.size());
-  std::vector<uint8_t> found(objectness.size(), 0);
-  double found_weight = 0;
-  std::vector<Region> kept;
-  for (Region& region : regions) {
-    if (!kept.empty() && region.patches < min_patches) continue;
-    for (size_t i = 0; i < found.size(); ++i) found[i] |= region.mask[i];
-    found_weight += region.weight;
-    kept.push_back(std::move(region));
+                                             const PatchVectors& tokens,
+                                             const PatchVectors& embedding, const PatchGrid& grid,
+                                             ImageSize image, const GroundOptions& options) {
+  const int min_patches = MinPatches(options, grid);
+  std::vector<Candidate> candidates;
+  const auto add = [&](std::vector<Region>& from, RegionKind kind) {
+    const std::vector<double> shares = ShareScores(from, objectness);
+    for (size_t i = 0; i < from.size(); ++i) {
+      if (!candidates.empty() && from[i].patches < min_patches) continue;
+      const double score = options.SelectsHeads()
+                               ? ObjectScore(objectness, from[i].mask, grid, kind)
+                               : shares[i];
+      const Box box = RegionBox(from[i].mask, grid, image);
+      candidates.push_back({std::move(from[i]), score, box});
+    }
+  };
+  add(regions, RegionKind::kObject);
+  if (options.proposals && !candidates.empty()) {
+    std::vector<Region> proposals =
+        TreeRegions(tokens.values, tokens.width, objectness, grid, min_patches,
+                    static_cast<int>(kMaxProposalArea * grid.size()));
+    add(proposals, RegionKind::kProposal);
   }
-  const double separability = Separability(objectness, found);
 
   std::vector<GroundedObject> objects;
-  for (Region& region : kept) {
-    if (static_cast<int>(objects.size()) == options.max_objects) break;
+  for (Candidate& candidate : Select(std::move(candidates), options)) {
     GroundedObject object;
-    object.score = found_weight > 0 ? separability * region.weight / found_weight : 0;
-    if (object.score < options.min_score) continue;
-    object.box = RegionBox(region.mask, grid, image);
-    object.anchor = RegionAnchor(region.mask, objectness, grid, image);
-    object.patches = region.patches;
-    object.embedding = PoolObjectEmbedding(patch_tokens, width, region.mask);
-    object.mask = std::move(region.mask);
+    object.score = candidate.score;
+    object.box = candidate.box;
+    object.anchor = RegionAnchor(candidate.region.mask, objectness, grid, image);
+    object.patches = candidate.region.patches;
+    object.embedding =
+        PoolObjectEmbedding(embedding.values, embedding.width, candidate.region.mask);
+    object.mask = std::move(candidate.region.mask);
     objects.push_back(std::move(object));
   }
   return objects;

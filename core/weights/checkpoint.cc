@@ -5,8 +5,6 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <openssl/evp.h>
 #include <set>
 #include <system_error>
@@ -20,6 +18,7 @@
 #include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 
+#include "core/base/read_file.h"
 #include "core/base/status_macros.h"
 
 namespace objectdino {
@@ -27,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uintmax_t kMaxJsonBytes = 64 << 20;
+constexpr size_t kMaxJsonBytes = 64 << 20;
 constexpr size_t kMaxShards = 1000;
 constexpr absl::string_view kPrefixes[] = {"dinov2_with_registers.", "dinov2.", "vit."};
 
@@ -39,18 +38,11 @@ absl::string_view StripKnownPrefix(absl::string_view name) {
 }
 
 absl::StatusOr<std::string> ReadTextFile(const fs::path& path) {
-  std::error_code error;
-  const uintmax_t size = fs::file_size(path, error);
-  if (error) return absl::NotFoundError(absl::StrCat(path.string(), ": ", error.message()));
-  if (size > kMaxJsonBytes) {
-    return absl::FailedPreconditionError(absl::StrCat(path.string(), ": too large"));
-  }
-  std::ifstream stream(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-  if (!stream.good() && !stream.eof()) {
-    return absl::NotFoundError(absl::StrCat(path.string(), ": cannot be read"));
-  }
-  return text;
+  absl::StatusOr<std::string> text = ReadFile(path.string(), kMaxJsonBytes);
+  if (text.ok()) return text;
+  const std::string message = absl::StrCat(path.string(), ": ", text.status().message());
+  return absl::IsNotFound(text.status()) ? absl::NotFoundError(message)
+                                         : absl::FailedPreconditionError(message);
 }
 
 // {"weight_map": {"<tensor>": "<file in the same folder>"}} -> the files, sorted.

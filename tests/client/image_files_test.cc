@@ -98,5 +98,19 @@ TEST_F(ImageFilesTest, WriteFile_NoSuchFolder_FailedPreconditionNamesThePath) {
                        HasSubstr("none/x cannot be written: No such")));
 }
 
+TEST_F(ImageFilesTest, DecodeGrounded_SizeOfTheAnswer_UprightPixels) {
+  const std::string bytes =
+      *ReadImageFile(OBJECTDINO_SOURCE_DIR "/tests/golden/exif/orientation_6.jpg");
+  v1::ImageInfo info;
+  info.set_height(24);
+  info.set_width(40);
+  const auto image = DecodeGrounded(bytes, info);
+  ASSERT_THAT(image, IsOk());
+  EXPECT_EQ(image->size(), (ImageSize{24, 40}));
+  info.set_width(39);  // the server cannot have accepted this file
+  EXPECT_THAT(DecodeGrounded(bytes, info),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("40")));
+}
+
 }  // namespace
 }  // namespace objectdino

@@ -177,6 +177,25 @@ TEST(OverlayTest, DrawOverlay_Object_OutlineFollowsTheMaskNotTheBox) {
             0);  // the patch that is not in the mask
 }
 
+TEST(OverlayTest, DrawOverlay_PixelMask_OutlineIsItsOwnNotThePatches) {
+  const Image image = Noise(400, 600);
+  v1::GroundResponse response = ResponseFor(image, Flat(0));
+  v1::GroundedObject* object = AddObject(response, 1, 1, 3, 3);
+  object->clear_anchor();
+  object->mutable_box()->set_x2(320);  // apart from the patches' border, columns 299 and 300
+  std::vector<uint8_t> mask(400 * 600);
+  for (int y = 100; y < 300; ++y) {
+    for (int x = 100; x < 250; ++x) mask[y * 600 + x] = 1;
+  }
+  object->mutable_pixel_mask()->set_height(400);
+  object->mutable_pixel_mask()->set_width(600);
+  object->mutable_pixel_mask()->set_coco_rle(EncodeCocoRle(mask, 400, 600));
+  const auto overlay = DrawOverlay(image, response);
+  ASSERT_THAT(overlay, IsOk());
+  EXPECT_EQ(PixelAt(*overlay, 200, 249), (std::vector<int>{255, 221, 51}));
+  EXPECT_EQ(ChangedPixels(image, *overlay, 150, 255, 250, 310), 0);
+}
+
 TEST(OverlayTest, DrawOverlay_BoxIsTheWholeImage_LinesVisibleOnAllFourSides) {
   const Image image = Noise(400, 600);
   v1::GroundResponse response = ResponseFor(image, Flat(0));
@@ -252,7 +271,7 @@ TEST(OverlayTest, DrawOverlay_ImageOfAnotherSize_InvalidArgument) {
 TEST(OverlayTest, DrawOverlay_AnswersThatContradictThemselves_InvalidArgument) {
   const Image image = Gray(50, 70);
   const v1::GroundResponse good = ResponseFor(image, Flat(0));
-  std::vector<std::pair<std::string, v1::GroundResponse>> bad(7, {"", good});
+  std::vector<std::pair<std::string, v1::GroundResponse>> bad(8, {"", good});
   bad[0].first = "short map";
   bad[0].second.mutable_objectness()->mutable_data()->pop_back();
   bad[1].first = "transposed map";
@@ -267,6 +286,8 @@ TEST(OverlayTest, DrawOverlay_AnswersThatContradictThemselves_InvalidArgument) {
   AddObject(bad[5].second, 0, 0, 1, 1)->mutable_mask()->set_height(kRows + 1);
   bad[6].first = "malformed RLE";
   AddObject(bad[6].second, 0, 0, 1, 1)->mutable_mask()->set_coco_rle("~~~~");
+  bad[7].first = "pixel mask of another size";
+  AddObject(bad[7].second, 0, 0, 1, 1)->mutable_pixel_mask()->set_height(51);
   for (const auto& [name, response] : bad) {
     EXPECT_THAT(DrawOverlay(image, response), StatusIs(absl::StatusCode::kInvalidArgument, _))
         << name;

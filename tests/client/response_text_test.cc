@@ -45,6 +45,10 @@ TEST(ResponseTextTest, GroundingText_NoObjects_SaysSo) {
 
 TEST(ResponseTextTest, GroundingText_Timings_SumAndStages) {
   EXPECT_THAT(GroundingText("a.jpg", Example()), HasSubstr("time 3.5 ms: decode 1.5, "));
+  v1::GroundResponse response = Example();
+  response.mutable_timing()->set_masks_ms(4.0F);
+  EXPECT_THAT(GroundingText("a.jpg", response), HasSubstr("time 7.5 ms: "));
+  EXPECT_THAT(GroundingText("a.jpg", response), HasSubstr(" masks 4.0, "));
 }
 
 TEST(ResponseTextTest, GroundingText_Warning_CodeAndMessage) {

@@ -13,13 +13,17 @@
 
 #include "client/cpp/image_files.h"
 #include "client/cpp/overlay.h"
+#include "core/image/decode.h"
+#include "core/math/rle.h"
 #include "tests/client/fake_server.h"
+#include "tests/client/head_answers.h"
 
 namespace objectdino {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using testing::FakeServer;
 using ::testing::HasSubstr;
@@ -136,6 +140,50 @@ TEST_F(RunTest, Ground_OverlayAndJsonFolders_FilesOfEveryImageEvenWithTheSameSte
   EXPECT_EQ(nlohmann::json::parse(*ReadImageFile((out / "a.jpg.json").string()))["file"], b);
 }
 
+TEST_F(RunTest, Ground_Masks_AsksForThemAndWritesOneFileAnObject) {
+  const std::vector<uint8_t> mask = {0, 1, 1, 0, 0, 1};
+  FakeServer server(
+      [&](grpc::ServerContext&, const v1::GroundRequest& request, v1::GroundResponse& response) {
+        const auto& outputs = request.options().outputs();
+        response.mutable_image()->set_height(2);
+        response.mutable_image()->set_width(3);
+        for (int i = 0;
+             i < 2 && std::count(outputs.begin(), outputs.end(), v1::OUTPUT_PIXEL_MASKS) > 0; ++i) {
+          v1::GroundedObject* object = response.add_objects();
+          object->set_index(i);
+          object->mutable_pixel_mask()->set_height(2);
+          object->mutable_pixel_mask()->set_width(3);
+          object->mutable_pixel_mask()->set_coco_rle(EncodeCocoRle(mask, 2, 3));
+        }
+        return grpc::Status::OK;
+      });
+  const fs::path out = folder_ / "new" / "out";
+  EXPECT_EQ(Run({"ground", "--server", server.address(), AddFile("a.png", png_), "--masks",
+                 out.string()}),
+            kExitOk);
+  for (const char* name : {"a.0.png", "a.1.png"}) {
+    EXPECT_THAT(out_.str(), HasSubstr("  mask " + (out / name).string() + "\n"));
+    const auto bytes = ReadImageFile((out / name).string());
+    ASSERT_TRUE(bytes.ok()) << bytes.status();
+    const auto decoded = DecodeImage(*bytes, {});
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    ASSERT_EQ(decoded->image.rgb.size(), 18U);
+    for (size_t i = 0; i < mask.size(); ++i) EXPECT_EQ(decoded->image.rgb[3 * i], mask[i] * 255);
+  }
+}
+
+TEST_F(RunTest, Ground_MaskOfAnotherSize_FailsThatImage) {
+  FakeServer server(
+      [](grpc::ServerContext&, const v1::GroundRequest&, v1::GroundResponse& response) {
+        response.add_objects()->mutable_pixel_mask()->set_height(2);
+        return grpc::Status::OK;
+      });
+  EXPECT_EQ(Run({"ground", "--server", server.address(), AddFile("a.png", png_), "--masks",
+                 folder_.string()}),
+            kExitFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("INVALID_ARGUMENT: an object's mask is 2x0"));
+}
+
 TEST_F(RunTest, Ground_OverlayFolderCannotBeMade_UsageErrorBeforeAnyCall) {
   const std::string file = AddFile("a.png", png_);
   EXPECT_EQ(Ground({file, "--overlay", file}), kExitUsage);
@@ -154,9 +202,30 @@ TEST_F(RunTest, Ground_Options_AllReachTheServer) {
     seen = request.options();
     return grpc::Status::OK;
   });
-  EXPECT_EQ(Run({"ground", AddFile("a.png", png_), "--server", server.address(), "--max-objects",
-                 "3", "--min-score", "0.25", "--input-size", "518", "--resize-mode", "aspect",
-                 "--heads", "preset", "--clusters", "7"}),
+  EXPECT_EQ(Run({"ground",
+                 AddFile("a.png", png_),
+                 "--server",
+                 server.address(),
+                 "--max-objects",
+                 "3",
+                 "--min-score",
+                 "0.25",
+                 "--input-size",
+                 "518",
+                 "--resize-mode",
+                 "aspect",
+                 "--heads",
+                 "preset",
+                 "--clusters",
+                 "7",
+                 "--components",
+                 "k,q",
+                 "--layer-scope",
+                 "last_layer",
+                 "--temperature",
+                 "0.5",
+                 "--affinity-threshold",
+                 "-0.25"}),
             kExitOk);
   EXPECT_EQ(seen.max_objects(), 3U);
   EXPECT_EQ(seen.min_score(), 0.25F);
@@ -164,6 +233,18 @@ TEST_F(RunTest, Ground_Options_AllReachTheServer) {
   EXPECT_EQ(seen.resize_mode(), v1::RESIZE_MODE_ASPECT);
   EXPECT_EQ(seen.head_selection(), v1::HEAD_SELECTION_PRESET);
   EXPECT_EQ(seen.clusters(), 7U);
+  EXPECT_THAT(seen.components(),
+              ElementsAre(v1::ATTENTION_COMPONENT_KEY, v1::ATTENTION_COMPONENT_QUERY));
+  EXPECT_EQ(seen.layer_scope(), v1::LAYER_SCOPE_LAST_LAYER);
+  EXPECT_EQ(seen.temperature(), 0.5F);
+  EXPECT_EQ(seen.affinity_threshold(), -0.25F);
+}
+
+TEST_F(RunTest, Ground_UnknownComponent_UsageErrorBeforeAnyCall) {
+  EXPECT_EQ(Ground({AddFile("a.png", png_), "--components", "q,x"}), kExitUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("x"));
+  EXPECT_EQ(Lines(err_.str()), 1);
+  EXPECT_EQ(server_.calls(), 0);
 }
 
 TEST_F(RunTest, Ground_NoOptions_AllLeftToTheServer) {
@@ -214,6 +295,110 @@ TEST_F(RunTest, Ground_Timeout_DeadlineExceededNamesTheFile) {
   EXPECT_THAT(err_.str(), StartsWith("objectdino: " + a + ": DEADLINE_EXCEEDED: "));
 }
 
+// Answers with the heads of HeadResponse; image size 12 x 10.
+grpc::Status AnswerWithHeads(grpc::ServerContext&, const v1::GroundRequest& request,
+                             v1::GroundResponse& response) {
+  if (request.image().encoded() == kBadBytes) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "not a\nJPEG"};
+  }
+  response = testing::HeadResponse();
+  return grpc::Status::OK;
+}
+
+TEST_F(RunTest, Heads_Image_TableOnStdout) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"heads", a, "--server", server.address()}), kExitOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("a.png  12x10"), HasSubstr("      1   2   0   0\n"),
+                                EndsWith("object-centric 0.1 1.1 1.2\n")));
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(RunTest, Heads_Out_PngOfTheSheetAndItsPath) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string a = AddFile("a.png", png_);
+  const std::string sheet = (folder_ / "sheet.png").string();
+  EXPECT_EQ(Run({"heads", a, "--out", sheet, "--server", server.address()}), kExitOk);
+  EXPECT_THAT(out_.str(), EndsWith("  sheet " + sheet + "\n"));
+  const auto drawn = DecodeImage(*ReadImageFile(sheet), {});
+  ASSERT_TRUE(drawn.ok()) << drawn.status();
+  const int all = drawn->image.width;
+  EXPECT_EQ(Run({"heads", a, "--out", sheet, "--component", "k", "--server", server.address()}),
+            kExitOk);
+  EXPECT_LT(DecodeImage(*ReadImageFile(sheet), {})->image.width, all);
+}
+
+TEST_F(RunTest, Heads_Json_OneDocumentWithTheAnalysis) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string a = AddFile("a.png", png_);
+  const std::string sheet = (folder_ / "sheet.png").string();
+  EXPECT_EQ(Run({"heads", a, "--json", "--out", sheet, "--server", server.address()}), kExitOk);
+  const auto document = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(document["file"], a);
+  EXPECT_EQ(document["head_analysis"]["clusters"], (std::vector<int>{1, 0, 1, 2, 0, 0}));
+  EXPECT_EQ(err_.str(), "  sheet " + sheet + "\n");
+}
+
+TEST_F(RunTest, Heads_Options_HeadsInFullPrecisionAndTheMethodFlags) {
+  v1::GroundOptions seen;
+  const FakeServer server([&](auto& context, const v1::GroundRequest& request, auto& response) {
+    seen = request.options();
+    return AnswerWithHeads(context, request, response);
+  });
+  EXPECT_EQ(Run({"heads", AddFile("a.png", png_), "--server", server.address(), "--method",
+                 "object_dino_paper", "--heads", "clustered", "--clusters", "7", "--input-size",
+                 "448", "--resize-mode", "aspect"}),
+            kExitOk);
+  EXPECT_THAT(seen.outputs(), ::testing::ElementsAre(v1::OUTPUT_HEADS));
+  EXPECT_EQ(seen.embedding_dtype(), v1::DATA_TYPE_F32);
+  EXPECT_EQ(seen.method(), v1::METHOD_OBJECT_DINO_PAPER);
+  EXPECT_EQ(seen.head_selection(), v1::HEAD_SELECTION_CLUSTERED);
+  EXPECT_EQ(seen.clusters(), 7U);
+  EXPECT_EQ(seen.input_size(), 448U);
+  EXPECT_EQ(seen.resize_mode(), v1::RESIZE_MODE_ASPECT);
+}
+
+TEST_F(RunTest, Heads_BadImage_OneLineAndExit1EvenWithJson) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string bad = AddFile("bad.png", kBadBytes);
+  EXPECT_EQ(Run({"heads", bad, "--json", "--server", server.address()}), kExitFailed);
+  EXPECT_EQ(err_.str(), "objectdino: " + bad + ": INVALID_ARGUMENT: not a JPEG\n");
+  EXPECT_EQ(nlohmann::json::parse(out_.str())["error"]["code"], "INVALID_ARGUMENT");
+}
+
+TEST_F(RunTest, Heads_AnswerWithoutAnalysis_InvalidArgument) {
+  EXPECT_EQ(Run({"heads", AddFile("a.png", png_), "--server", server_.address()}), kExitFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("INVALID_ARGUMENT: the answer has no head analysis"));
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(RunTest, Heads_SheetCannotBeWritten_Exit1) {
+  const FakeServer server(AnswerWithHeads);
+  const std::string a = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"heads", a, "--server", server.address(), "--out",
+                 (folder_ / "none" / "sheet.png").string()}),
+            kExitFailed);
+  EXPECT_THAT(err_.str(), HasSubstr("cannot be written"));
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(RunTest, Heads_Unreachable_Exit3) {
+  std::string address;
+  { address = FakeServer(AnswerWithHeads).address(); }
+  EXPECT_EQ(Run({"heads", AddFile("a.png", png_), "--server", address}), kExitUnreachable);
+  EXPECT_THAT(err_.str(), StartsWith("objectdino: " + address + ": UNAVAILABLE: "));
+  EXPECT_EQ(Lines(err_.str()), 1);
+}
+
+TEST_F(RunTest, Heads_Interrupted_Exit130AfterTheImageInWork) {
+  const FakeServer server([&](auto& context, const auto& request, auto& response) {
+    interrupted_ = true;
+    return AnswerWithHeads(context, request, response);
+  });
+  EXPECT_EQ(Run({"heads", AddFile("a.png", png_), "--server", server.address()}), kExitInterrupted);
+  EXPECT_THAT(out_.str(), HasSubstr("object-centric"));
+}
+
 TEST_F(RunTest, Arguments_Wrong_OneLineAndExit2) {
   const std::vector<std::vector<std::string>> cases = {
       {},
@@ -228,6 +413,11 @@ TEST_F(RunTest, Arguments_Wrong_OneLineAndExit2) {
       {"ground", "a.jpg", "--timeout", "inf"},
       {"ground", "a.jpg", "--timeout", "nan"},
       {"ground", "a.jpg", "--server", ""},
+      {"heads"},
+      {"heads", "a.jpg", "b.jpg"},
+      {"heads", "a.jpg", "--component", "w"},
+      {"heads", "a.jpg", "--clusters", "-1"},
+      {"heads", "a.jpg", "--max-objects", "3"},
       {"health", "now"},
   };
   for (const auto& arguments : cases) {
@@ -239,8 +429,8 @@ TEST_F(RunTest, Arguments_Wrong_OneLineAndExit2) {
 }
 
 TEST_F(RunTest, Help_AnyCommand_DocumentsTheExitCodes) {
-  for (const auto& arguments :
-       std::vector<std::vector<std::string>>{{"--help"}, {"ground", "--help"}}) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"--help"}, {"ground", "--help"}, {"heads", "--help"}}) {
     EXPECT_EQ(Run(arguments), kExitOk);
     EXPECT_THAT(out_.str(),
                 AllOf(HasSubstr("Exit codes:"), HasSubstr("  3 "), HasSubstr("  130 ")));

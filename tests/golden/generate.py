@@ -23,6 +23,8 @@ from threadpoolctl import threadpool_limits
 from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 from transformers.utils import logging
 
+import box_check
+import boxes
 import inputs
 import stages
 
@@ -32,11 +34,11 @@ COMMAND = "scripts/golden"
 LIBRARIES = ("torch", "transformers", "scikit-learn", "scipy", "numpy", "pillow", "pycocotools")
 DTYPES = {"float32": "F32", "float64": "F64", "int32": "I32", "uint8": "U8"}
 ROWS, COLS, TAIL, PATCH_CROP = 8, 32, 4, 28  # what is kept of the real model's large tensors
-# model -> seed of its weights, resize mode, size, tau of the cut (None: chosen, see stages.choose_tau)
+# model -> seed of its weights, resize mode, size, tau of the cut and of TokenCut (None: chosen, see stages.choose_tau)
 MODELS = {
-    "tiny": (7, "aspect", 140, None),
-    "tiny-registers": (4, "aspect", 140, None),
-    "dinov2-small": (None, "square", 224, 0.6),
+    "tiny": (7, "aspect", 140, None, None),
+    "tiny-registers": (4, "aspect", 140, None, None),
+    "dinov2-small": (None, "square", 224, 0.6, 0.85),
 }
 
 
@@ -104,6 +106,10 @@ def report(name, net, taps, grid, out, folder):
           f"otsu {out['otsu_threshold'][0]:.4f} (nearest {np.abs(n - out['otsu_threshold']).min():.1e})")
     for kind in ("exact", "linear"):
         print(f"  heads_{kind}: {' '.join(f'{i}.{h}' for i, h in out['heads_' + kind])}")
+    print(f"  tokencut {out['tokencut_box'].round(1).tolist()} at {out['tokencut_tau'][0]:.6f}, eigenvalues "
+          f"{out['tokencut_eigenvalues'].round(5)}; lost {out['lost_box'].round(1).tolist()} of {out['lost_seed'][0]}, centred "
+          f"{out['lost_centred_mask'].mean():.0%} of {out['lost_centred_seed'][0]}; "
+          f"cls {out['cls_box'].round(1).tolist()}")
     print(f"  cut boxes: seed {out['cut_box_seed'].round(1).tolist()}, cls {out['cut_box_cls'].round(1).tolist()}")
 
     double = stages.Backbone(folder, torch.float64)
@@ -112,18 +118,19 @@ def report(name, net, taps, grid, out, folder):
     for _ in range(4):
         others.append({k: x * (1 + 1e-5 * rng.standard_normal(x.shape).astype(x.dtype)) for k, x in taps.items()})
     for other in others:
-        again = stages.after_backbone(net, other, grid, tau)
+        again = stages.after_backbone(net, other, grid, tau, out["tokencut_tau"][0])
         for key, x in out.items():
             if x.dtype in (np.int32, np.uint8) and not np.array_equal(x, again[key]):
                 raise SystemExit(f"{name}: {key} changes with rounding; choose another seed or scene")
-        y, z = out["fiedler"].astype(float), again["fiedler"].astype(float)
-        cosine = abs(y @ z) / np.linalg.norm(y) / np.linalg.norm(z)
-        if cosine < 1 - 1e-5:
-            raise SystemExit(f"{name}: fiedler changes with rounding (|cos| {cosine:.7f})")
+        for key in ("fiedler", "tokencut_objectness"):
+            y, z = out[key].ravel().astype(float), again[key].ravel().astype(float)
+            cosine = abs(y @ z) / np.linalg.norm(y) / np.linalg.norm(z)
+            if cosine < 1 - 1e-5:
+                raise SystemExit(f"{name}: {key} changes with rounding (|cos| {cosine:.7f})")
 
 
 def write_stages(golden: Path, name: str, folder: Path):
-    seed, mode, size, tau = MODELS[name]
+    seed, mode, size, tau, key_tau = MODELS[name]
     net = stages.Backbone(folder)
     for scene in inputs.SCENES:
         image = golden / "images" / f"{scene}.png"
@@ -132,18 +139,22 @@ def write_stages(golden: Path, name: str, folder: Path):
         pixels = stages.preprocess(rgb, grid, net.patch)
         taps = dict(net(pixels))
         taps["pixels"] = pixels[0].numpy()
-        out = stages.after_backbone(net, taps, grid, tau)
+        out = stages.after_backbone(net, taps, grid, tau, key_tau)
         report(f"{name}_{scene}", net, taps, grid, out, folder)
         x = taps.pop("pixels")
         if name in ("tiny", "tiny-registers"):
             out |= {"input": x} | taps
         else:
-            out["affinity_linear"] = out["affinity_linear"][:64]
+            out |= {key: out[key][:64] for key in ("affinity_linear", "key_affinity")}
             out |= {f"input_{k}": v for k, v in crops(x).items()}
             out |= {k: v[:ROWS, :COLS] for k, v in taps.items()}
             out |= {f"{k}_tail": v[-TAIL:, :COLS] for k, v in taps.items()}
             aspect = stages.preprocess(rgb, stages.grid_for(*rgb.shape[:2], "aspect", 448, net.patch), net.patch)
             out |= {f"input_aspect448_{k}": v for k, v in crops(aspect[0].numpy()).items()}
+        analysis = {"self_similarity": stages.self_similarity(net, taps).reshape(net.layers, net.heads, 3, grid.rows, grid.cols)}
+        analysis |= {f"clusters_{kind}": stages.renumber(out[f"labels_{kind}"], out[f"heads_{kind}"], net.heads)
+                     for kind in ("exact", "linear")}
+        save(golden / f"{name}_{scene}_heads.safetensors", analysis, model=name, image=f"images/{image.name}")
         save(golden / f"{name}_{scene}.safetensors", out, model=name, weights_seed=seed, image=f"images/{image.name}",
              image_height=grid.height, image_width=grid.width, resize_mode=mode, resize_size=size,
              input_height=grid.rows * net.patch, input_width=grid.cols * net.patch, rows=grid.rows, cols=grid.cols,
@@ -216,10 +227,14 @@ def write_rle(path: Path):
     path.write_text(json.dumps({"format_version": FORMAT, "command": COMMAND, "masks": entries}, indent=1) + "\n")
 
 
+def write_box_check(path: Path):
+    path.write_text(json.dumps({"format_version": FORMAT, "command": COMMAND, "cases": list(box_check.cases())}) + "\n")
+
+
 # ---- all files, and the comparison ----------------------------------------------------------------------------
 
 
-def generate(tests: Path, real: Path | None):
+def generate(tests: Path, real: Path | None, data: Path | None):
     golden = tests / "golden"
     for folder in ("images", "exif", "tiny", "tiny-registers"):
         (golden / folder).mkdir(parents=True, exist_ok=True)
@@ -234,9 +249,12 @@ def generate(tests: Path, real: Path | None):
         write_stages(golden, name, golden / name)
     if real:
         write_stages(golden, "dinov2-small", real)
+    if real and data:
+        boxes.write(golden / "boxes.json", real, data)
     write_resize(golden / "resize.safetensors")
     write_kmeans(golden / "kmeans.safetensors")
     write_rle(golden / "rle.json")
+    write_box_check(golden / "box_check.json")
 
 
 def difference(a: Path, b: Path) -> str:
@@ -269,6 +287,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model-dir", type=Path, default=ROOT / "models" / "dinov2-small",
                         help="the real model in the Hugging Face layout (default: models/dinov2-small)")
+    parser.add_argument("--data-dir", type=Path, default=ROOT.parent / "shared" / "data",
+                        help="photographs with ground truth: folders raccoon and coco128 (default: beside the checkout)")
     parser.add_argument("--check", action="store_true", help="compare with the committed files; exit 1 if any differs")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -279,9 +299,12 @@ def main():
     if real is None:
         print(f"*** NO MODEL IN {args.model_dir}: the dinov2-small_* files are neither written nor compared. "
               "Run scripts/fetch_model first. ***", file=sys.stderr)
+    data = args.data_dir if all((args.data_dir / name).is_dir() for name in boxes.SETS) else None
+    if data is None:
+        print(f"*** NO PHOTOGRAPHS IN {args.data_dir}: boxes.json is neither written nor compared. ***", file=sys.stderr)
     with threadpool_limits(1), tempfile.TemporaryDirectory() as scratch:
         tests = Path(scratch) if args.check else ROOT / "tests"
-        generate(tests, real)
+        generate(tests, real, data)
         if not args.check:
             return 0
         files = sorted(f for f in tests.rglob("*") if f.is_file())

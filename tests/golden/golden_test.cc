@@ -27,7 +27,9 @@
 #include "core/heads/similarity.h"
 #include "core/image/decode.h"
 #include "core/image/preprocess.h"
+#include "core/objects/lost.h"
 #include "core/objects/normalized_cut.h"
+#include "core/objects/object_regions.h"
 #include "core/objects/otsu.h"
 #include "core/pipeline/grounder.h"
 #include "core/pipeline/objects_of_map.h"
@@ -41,6 +43,7 @@ namespace {
 constexpr double kInputTolerance = 3e-5;  // 7e-6 of the range, divided by the deviation
 constexpr double kBlockTolerance = 1e-3;
 constexpr double kDescriptorTolerance = 1e-5;
+constexpr double kHeadMapTolerance = 1e-4;  // of one component of one head
 constexpr double kStandardisedTolerance =
     2e-2;  // divides by deviations down to 1e-5 of the descriptors
 constexpr double kMapTolerance = 1e-3;
@@ -258,7 +261,7 @@ TEST_P(GoldenTest, EveryStageMatches) {
     const std::vector<float> objectness = MinMaxScale(AnchoredEvidence(vectors, *heads, cls, grid));
     ASSERT_TRUE(Close("objectness" + suffix, objectness, kMapTolerance));
     ASSERT_TRUE(Close("otsu_threshold" + suffix, {OtsuThreshold(objectness)}, kMapTolerance));
-    const std::vector<Region> regions = RegionsAboveOtsu(objectness, grid);
+    const std::vector<Region> regions = RegionsAboveOtsu(objectness, objectness, grid);
     ASSERT_FALSE(regions.empty());
     ASSERT_TRUE(Equal("mask" + suffix, regions.front().mask));
     ASSERT_TRUE(Close("box" + suffix, Flatten(RegionBox(regions.front().mask, grid, image)),
@@ -295,6 +298,53 @@ TEST_P(GoldenTest, EveryStageMatches) {
   }
 }
 
+// TokenCut, LOST and the thresholded CLS attention, step by step.
+TEST_P(GoldenTest, LastLayerMethodsMatch) {
+  const c10::InferenceMode inference;
+  auto checkpoint = Checkpoint::Open(ModelFolder());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  auto backbone = VisionTransformer::Create(*checkpoint, "cpu");
+  ASSERT_TRUE(backbone.ok()) << backbone.status();
+  auto decoded = DecodeImage(ReadFile(Golden() + file_->table().metadata.at("image")), {});
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const ModelConfig& model = (*backbone)->config();
+  const PreprocessedImage input =
+      Preprocess(decoded->image, real() ? ResizeMode::kSquare : ResizeMode::kAspect,
+                 Meta("resize_size"), model.patch_size);
+  const PatchGrid& grid = input.grid;
+  const at::Tensor pixels =
+      at::from_blob(const_cast<float*>(input.input.data()),
+                    {1, 3, grid.input_height(), grid.input_width()}, at::kFloat);
+  const ForwardResult forward = (*backbone)->Forward(pixels, {});
+  const LayerTap& last = forward.taps.back();
+
+  const std::vector<float> affinity = KeyAffinity(last, model.prefix_tokens());
+  std::vector<float> stored = affinity;
+  stored.resize(file_->table().tensors.at("key_affinity").element_count());
+  ASSERT_TRUE(Close("key_affinity", stored, kAffinityTolerance));
+  auto cut = CutGraph(affinity, grid.size(), {.tau = Expected<float>("tokencut_tau")[0]});
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  const std::vector<float> eigenvalues = Expected<float>("tokencut_eigenvalues");
+  ASSERT_NEAR(cut->eigenvalue, eigenvalues[0], kEigenvalueTolerance)
+      << "first stage that diverges: tokencut_eigenvalues";
+  ASSERT_NEAR(cut->eigengap, eigenvalues[1] - eigenvalues[0], kEigenvalueTolerance);
+
+  const SeedExpansion expansion = ExpandSeed(KeyProducts(last, model.prefix_tokens()), grid.size());
+  ASSERT_TRUE(Equal<int32_t>("lost_seed", {expansion.seed}));
+  ASSERT_TRUE(Close("lost_objectness", MinMaxScale(expansion.similarity), kMapTolerance));
+  // The keys less their mean, where half of the products are negative.
+  const at::Tensor keys =
+      last.qkv[0].slice(0, model.prefix_tokens()).select(1, 1).flatten(1);  // [N, D]
+  const at::Tensor centred = keys - keys.mean(0, true);
+  const SeedExpansion partial =
+      ExpandSeed(ToVector(at::mm(centred, centred.t())), grid.size(), grid.size() / 4);
+  ASSERT_TRUE(Equal<int32_t>("lost_centred_seed", {partial.seed}));
+  ASSERT_TRUE(Close("lost_centred_objectness", MinMaxScale(partial.similarity), kMapTolerance));
+  const Region region = RegionAt(partial.mask, partial.seed, partial.similarity, grid);
+  ASSERT_TRUE(Equal("lost_centred_mask", region.mask));
+  ASSERT_LT(region.patches, grid.size()) << "nothing was told apart";
+}
+
 // The public entry point gives what the stages give.
 TEST_P(GoldenTest, GrounderAgrees) {
   auto grounder = Grounder::Load({.model_dir = ModelFolder()});
@@ -309,8 +359,14 @@ TEST_P(GoldenTest, GrounderAgrees) {
   ASSERT_FALSE(grounding->objects.empty());
   EXPECT_TRUE(Equal("heads_linear", Flatten(grounding->heads)));
   EXPECT_TRUE(Close("objectness", grounding->objectness, kMapTolerance));
-  EXPECT_TRUE(Equal("mask", grounding->objects.front().mask));
-  EXPECT_TRUE(Close("box", Flatten(grounding->objects.front().box), kBoxTolerance));
+  std::vector<uint8_t> masks;  // [objects, rows, cols]
+  std::vector<float> scores;
+  for (const GroundedObject& object : grounding->objects) {
+    masks.insert(masks.end(), object.mask.begin(), object.mask.end());
+    scores.push_back(static_cast<float>(object.score));
+  }
+  EXPECT_TRUE(Equal("object_masks", masks));
+  EXPECT_TRUE(Close("object_scores", scores, kMapTolerance));
 
   options.method = Method::kObjectDinoPaper;
   options.tau = Expected<float>("tau")[0];
@@ -318,6 +374,48 @@ TEST_P(GoldenTest, GrounderAgrees) {
   ASSERT_TRUE(paper.ok()) << paper.status();
   EXPECT_TRUE(Equal("heads_exact", Flatten(paper->heads)));
   EXPECT_TRUE(Equal("cut_mask_seed", paper->objects.front().mask));
+
+  const std::pair<Method, std::string> last_layer[] = {
+      {Method::kTokenCut, "tokencut"}, {Method::kLost, "lost"}, {Method::kClsAttention, "cls"}};
+  for (const auto& [method, name] : last_layer) {
+    options.method = method;
+    options.tau = method == Method::kTokenCut ? Expected<float>("tokencut_tau")[0]
+                                              : GroundOptions::kTauOfMethod;
+    auto found = (*grounder)->Ground(decoded->image, options);
+    ASSERT_TRUE(found.ok()) << found.status();
+    ASSERT_FALSE(found->objects.empty());
+    EXPECT_TRUE(found->heads.empty());
+    EXPECT_TRUE(Close(name + "_objectness", found->objectness, kMapTolerance));
+    EXPECT_TRUE(Equal(name + "_mask", found->objects.front().mask));
+    EXPECT_TRUE(Close(name + "_box", Flatten(found->objects.front().box), kBoxTolerance));
+  }
+}
+
+TEST_P(GoldenTest, HeadMapsAndClustersMatch) {
+  GroundOptions options;
+  options.input_size = Meta("resize_size");
+  options.resize_mode = real() ? ResizeMode::kSquare : ResizeMode::kAspect;
+  options.head_maps = true;
+  const float tau = Expected<float>("tau")[0];
+  auto heads_file = SafetensorsFile::Open(Golden() + GetParam().model + "_" + GetParam().scene +
+                                          "_heads.safetensors");
+  ASSERT_TRUE(heads_file.ok()) << heads_file.status();
+  file_ = *std::move(heads_file);
+  auto grounder = Grounder::Load({.model_dir = ModelFolder()});
+  ASSERT_TRUE(grounder.ok()) << grounder.status();
+  auto decoded = DecodeImage(ReadFile(Golden() + file_->table().metadata.at("image")), {});
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  auto grounding = (*grounder)->Ground(decoded->image, options);
+  ASSERT_TRUE(grounding.ok()) << grounding.status();
+  EXPECT_TRUE(Close("self_similarity", grounding->head_maps, kHeadMapTolerance));
+  EXPECT_TRUE(Equal("clusters_linear", grounding->head_clusters));
+
+  options.method = Method::kObjectDinoPaper;
+  options.tau = tau;
+  auto paper = (*grounder)->Ground(decoded->image, options);
+  ASSERT_TRUE(paper.ok()) << paper.status();
+  EXPECT_TRUE(Close("self_similarity", paper->head_maps, kHeadMapTolerance));
+  EXPECT_TRUE(Equal("clusters_exact", paper->head_clusters));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenTest,

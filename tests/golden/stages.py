@@ -21,6 +21,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CLUSTERS, RESTARTS, SEED = 5, 10, 42
 WEAK_EDGE = 1e-5  # weight between patches whose affinity is not above tau
 COMPONENT_SHARE = 0.01  # smaller components are no objects
+STABLE_IOU = 0.6  # of the boxes of a component and its heaviest core: below, the component was joined
+DISTINCT_IOU = 0.5  # of the boxes of two objects
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,10 @@ class Backbone:
         return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
-def cls_attention(net: Backbone, taps) -> np.ndarray:
-    """What the class token attends to in the last two layers: mean over heads, patches only, sum 1. [N]"""
+def cls_attention(net: Backbone, taps, layers=2) -> np.ndarray:
+    """What the class token attends to in the last layers: mean over heads, patches only, sum 1. [N]"""
     total = 0
-    for layer in (net.layers - 2, net.layers - 1):
+    for layer in range(net.layers - layers, net.layers):
         q, k = net.split(taps, "q", layer), net.split(taps, "k", layer)
         logits = np.einsum("hd,htd->ht", q[:, 0], k) / np.sqrt(q.shape[-1])
         e = np.exp(logits - logits.max(1, keepdims=True))
@@ -135,6 +137,15 @@ def descriptors_linear(net: Backbone, taps) -> np.ndarray:
     return (out - out.mean(1, keepdims=True)).astype(np.float32)
 
 
+def self_similarity(net: Backbone, taps) -> np.ndarray:
+    """Per head the mean cosine of a patch to all patches, for q, k and v. [L, H, 3, N]"""
+    maps = []
+    for layer in range(net.layers):
+        x = net.units(taps, layer)  # [3, H, N, d]
+        maps.append((x @ x.swapaxes(-1, -2)).mean(-2).swapaxes(0, 1))
+    return np.stack(maps).astype(np.float32)
+
+
 def standardise(x: np.ndarray) -> np.ndarray:
     """Zero mean and unit (population) deviation per column; constant columns become 0."""
     x = x.astype(np.float64)
@@ -152,6 +163,12 @@ def choose_heads(labels: np.ndarray, heads: int) -> np.ndarray:
     met = list(dict.fromkeys(labels.tolist()))
     best = max(met, key=final.count)  # max keeps the first of equals
     return np.stack(np.divmod(np.flatnonzero(labels == best), heads), 1).astype(np.int32)
+
+
+def renumber(labels: np.ndarray, chosen: np.ndarray, heads: int) -> np.ndarray:
+    """Numbers that do not depend on k-means': 0 for the chosen cluster, then in order of first appearance. [L*H]"""
+    numbers = {int(labels[chosen[0, 0] * heads + chosen[0, 1]]): 0}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels.tolist()], np.int32)
 
 
 # ---- objectness, mask, box ------------------------------------------------------------------------------------
@@ -202,6 +219,56 @@ def box_of(mask: np.ndarray, grid: Grid) -> np.ndarray:
     ys, xs = np.nonzero(mask)
     x, y = grid.width / grid.cols, grid.height / grid.rows
     return np.array([xs.min() * x, ys.min() * y, (xs.max() + 1) * x, (ys.max() + 1) * y], np.float32)
+
+
+def components(n: np.ndarray, threshold: float) -> list[np.ndarray]:
+    """The 4-connected components of n > threshold, those with the largest sum of n first. bool [rows, cols] each"""
+    labels, count = ndimage.label(n > threshold)
+    return sorted((labels == i for i in range(1, count + 1)), key=lambda p: -n[p].sum())
+
+
+def box_iou(a, b) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    inner = max(width, 0) * max(height, 0)
+    return inner / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inner)
+
+
+def stable_components(n: np.ndarray, grid: Grid) -> list[np.ndarray]:
+    """Components above Otsu's threshold; one that the threshold of the squares shrinks a lot falls into those cores."""
+    smallest = int(np.ceil(COMPONENT_SHARE * n.size))
+    cores = [c for c in components(n**2, otsu((n**2).ravel())) if c.sum() >= smallest]
+    parts = []
+    for part in components(n, otsu(n.ravel())):
+        own = sorted((c for c in cores if (c & part).any()), key=lambda c: -n[c].sum())
+        joined = own and box_iou(box_of(part, grid), box_of(own[0], grid)) < STABLE_IOU
+        parts += own if joined else [part]
+    parts.sort(key=lambda p: -n[p].sum())
+    return parts[:1] + [p for p in parts[1:] if p.sum() >= smallest]
+
+
+def object_score(n: np.ndarray, part: np.ndarray) -> float:
+    """The calibrated score of a component: a logistic regression on six properties."""
+    ring = ndimage.binary_dilation(part, iterations=2) & ~part
+    border = np.ones_like(part)
+    border[1:-1, 1:-1] = False
+    inside = n[part].mean()
+    around = n[ring].mean() if ring.any() else n.mean()
+    outside = n[~part].mean() if (~part).any() else n.mean()
+    area = np.log(part.mean())
+    z = (2.6 * (inside - around) + 0.75 * (inside - outside) + 0.9 * area - 0.047 * area**2
+         + 1.8 * part[border].mean() - 0.82 * n[part].sum() / n.sum() + 1.7 - 0.94)
+    return 1 / (1 + np.exp(-z))
+
+
+def objects(n: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Masks [K, rows, cols] and scores [K], best first, without boxes that repeat a better one's."""
+    n = n.reshape(grid.rows, grid.cols).astype(np.float64)
+    kept: list[tuple[float, np.ndarray]] = []
+    scored = sorted(((object_score(n, p), p) for p in stable_components(n, grid)), key=lambda sp: -sp[0])
+    for score, part in scored:
+        if all(box_iou(box_of(part, grid), box_of(other, grid)) <= DISTINCT_IOU for _, other in kept):
+            kept.append((score, part))
+    return np.array([p for _, p in kept]), np.array([s for s, _ in kept])
 
 
 # ---- normalised cut -------------------------------------------------------------------------------------------
@@ -259,11 +326,68 @@ def cut_by_cls(y: np.ndarray, attention: np.ndarray, grid: Grid) -> np.ndarray:
     return component_at(side, int(np.argmax(np.where(side, y, -np.inf))), grid)
 
 
+# ---- methods to compare with: the last layer's keys as they are -------------------------------------------------
+
+
+def keys(net: Backbone, taps) -> np.ndarray:
+    """All heads side by side, patches only: [N, D] float64."""
+    x = net.split(taps, "k", net.layers - 1)[:, net.prefix :]  # [H, N, d]
+    return x.transpose(1, 0, 2).reshape(x.shape[1], -1)
+
+
+def key_affinity(net: Backbone, taps) -> np.ndarray:
+    """Cosines of the keys, which TokenCut cuts. [N, N]"""
+    x = keys(net, taps)
+    x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    return (x @ x.T).astype(np.float32)
+
+
+def lost(x: np.ndarray, grid: Grid, candidates=100) -> tuple[int, np.ndarray, np.ndarray]:
+    """LOST: its seed, every patch's similarity to what expands the seed [N], and the seed's component."""
+    a = x @ x.T
+    order = np.argsort((a > 0).sum(1), kind="stable")
+    seed, lowest = int(order[0]), order[:candidates]
+    similarity = a[lowest[a[seed, lowest] > 0]].sum(0)
+    side = similarity > 0
+    side[seed] = True
+    return seed, similarity, component_at(side, seed, grid)
+
+
+def minmax(x: np.ndarray) -> np.ndarray:
+    return (x - x.min()) / max(x.max() - x.min(), 1e-12)
+
+
+def last_layer_methods(net: Backbone, taps, grid: Grid, tau: float | None) -> dict[str, np.ndarray]:
+    """What TokenCut, LOST and the thresholded CLS attention give; tau None: choose it by choose_tau."""
+    shape, out = (grid.rows, grid.cols), {}
+    a = out["key_affinity"] = key_affinity(net, taps)
+    tau = choose_tau(a) if tau is None else np.float32(tau)
+    out["tokencut_tau"] = np.array([tau])
+    out["tokencut_eigenvalues"], y = spectrum(a, tau)
+    y, mask = cut_by_seed(y, grid)
+    out["tokencut_objectness"], out["tokencut_mask"] = minmax(y).reshape(shape), mask
+    seed, similarity, mask = lost(keys(net, taps), grid)
+    out["lost_seed"] = np.array([seed], np.int32)
+    out["lost_objectness"], out["lost_mask"] = minmax(similarity).reshape(shape), mask
+    # Of the keys as they are, nearly every product is positive; less their mean, half of them are.
+    centred = keys(net, taps) - keys(net, taps).mean(0)
+    seed, similarity, mask = lost(centred, grid, len(centred) // 4)
+    out["lost_centred_seed"] = np.array([seed], np.int32)
+    out["lost_centred_objectness"] = minmax(similarity).reshape(shape)
+    out["lost_centred_mask"] = mask.astype(np.uint8)
+    n = minmax(cls_attention(net, taps, layers=1)).astype(np.float32)
+    out["cls_objectness"], out["cls_mask"] = n.reshape(shape), main_object(n, otsu(n), grid)
+    for name in ("tokencut", "lost", "cls"):
+        out[f"{name}_box"] = box_of(out[f"{name}_mask"], grid)
+        out[f"{name}_mask"] = out[f"{name}_mask"].astype(np.uint8)
+    return out
+
+
 # ---- all of it ------------------------------------------------------------------------------------------------
 
 
-def after_backbone(net: Backbone, taps, grid: Grid, tau: float | None) -> dict[str, np.ndarray]:
-    """Every tensor that follows from the taps; tau None: choose it by choose_tau."""
+def after_backbone(net: Backbone, taps, grid: Grid, tau: float | None, key_tau: float | None) -> dict[str, np.ndarray]:
+    """Every tensor that follows from the taps; tau, key_tau None: chosen by choose_tau, each on its own graph."""
     shape, out = (grid.rows, grid.cols), {}
     attention = cls_attention(net, taps)
     out["cls_attention"] = attention
@@ -281,6 +405,8 @@ def after_backbone(net: Backbone, taps, grid: Grid, tau: float | None) -> dict[s
         mask = main_object(n, threshold, grid)
         out["objectness" + suffix], out["otsu_threshold" + suffix] = n.reshape(shape), np.array([threshold])
         out["mask" + suffix], out["box" + suffix] = mask.astype(np.uint8), box_of(mask, grid)
+    masks, out["object_scores"] = objects(out["objectness"], grid)
+    out["object_masks"] = masks.astype(np.uint8)
     a = out["affinity"] = affinity(net, taps, out["heads_exact"])
     out["affinity_linear"] = affinity(net, taps, out["heads_linear"])
     tau = choose_tau(a) if tau is None else np.float32(tau)
@@ -289,4 +415,5 @@ def after_backbone(net: Backbone, taps, grid: Grid, tau: float | None) -> dict[s
     out["fiedler"], by_seed = cut_by_seed(y, grid)
     for rule, mask in (("seed", by_seed), ("cls", cut_by_cls(y, attention, grid))):
         out[f"cut_mask_{rule}"], out[f"cut_box_{rule}"] = mask.astype(np.uint8), box_of(mask, grid)
+    out |= last_layer_methods(net, taps, grid, key_tau)
     return {k: v.astype(np.float32) if v.dtype == np.float64 else v for k, v in out.items()}

@@ -104,8 +104,9 @@ def test_exif_orientation_gives_the_same_boxes(ground, real_server, oriented, or
     np.testing.assert_allclose(boxes(turned), boxes(upright), atol=28)  # one patch
 
 
-def test_pixel_mask_is_a_coco_mask_of_the_image_that_fills_the_box(ground, server, stubs):
-    response = ground(server, ASTRONAUT.read_bytes(), outputs=[stubs[0].OUTPUT_PIXEL_MASKS])
+def test_unrefined_pixel_mask_is_a_coco_mask_of_the_image_that_fills_the_box(ground, server, stubs):
+    response = ground(server, ASTRONAUT.read_bytes(), outputs=[stubs[0].OUTPUT_PIXEL_MASKS],
+                      mask_refinement=stubs[0].MASK_REFINEMENT_NONE)
     assert response.objects
     for found in response.objects:
         rle = {"size": [found.pixel_mask.height, found.pixel_mask.width], "counts": found.pixel_mask.coco_rle}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two programs, end to end: `objectdino` against `objectdino-server`."""
+import base64
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
@@ -97,17 +99,50 @@ def test_ground_same_stem_twice_keeps_both_outputs(cli, server, tmp_path):
     assert json.loads((out / "a.png.json").read_text())["file"] == str(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("method", ["object_dino", "object_dino_cut", "object_dino_paper"])
+@pytest.mark.parametrize("method", ["object_dino", "object_dino_cut", "object_dino_paper", "tokencut", "lost",
+                                    "cls_attention"])
 def test_ground_method_is_the_one_asked_for(cli, server, method):
     done = cli("ground", ASTRONAUT, "--method", method, "--json", "--server", server.grpc)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["method"] == f"METHOD_{method.upper()}"
 
 
-def test_ground_method_not_offered_is_unimplemented(cli, server):
-    done = cli("ground", ASTRONAUT, "--method", "lost", "--server", server.grpc)
+def test_ground_ablation_flags_change_the_map(cli, server):
+    maps = set()
+    for flags in ([], ["--components", "q"], ["--components", "k,v"], ["--layer-scope", "last_layer"],
+                  ["--temperature", 30], ["--clusters", 2]):
+        done = cli("ground", ASTRONAUT, "--json", "--server", server.grpc, *flags)
+        assert done.returncode == 0, done.stderr
+        maps.add(json.loads(done.stdout)[0]["objectness"]["data"])
+    assert len(maps) > 4, "flags without effect"
+
+
+def test_ground_proposals_and_embeddings_of_heads_arrive(cli, server):
+    def entry(*flags):
+        done = cli("ground", ASTRONAUT, "--heads", "preset", "--json", "--server", server.grpc, *flags)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)[0]
+
+    plain, more = entry(), entry("--proposals", "--embeddings", "object_heads")
+    assert more["objectness"] == plain["objectness"]
+    assert len(more["objects"]) > len(plain["objects"]) > 0
+    # The last two of the tiny model's four layers, four heads each, 16 values wide.
+    assert {found["embedding"]["space"].split("/", 1)[1] for found in more["objects"]} == {
+        "values[2:0,1,2,3;3:0,1,2,3]/patch-mean"}
+    assert {found["embedding"]["values"]["shape"][0] for found in more["objects"]} == {128}
+    assert {found["embedding"]["space"].split("/", 1)[1] for found in plain["objects"]} == {"final-norm/patch-mean"}
+
+
+def test_ground_embeddings_of_heads_need_a_method_with_heads(cli, server):
+    done = cli("ground", ASTRONAUT, "--method", "tokencut", "--embeddings", "object_heads", "--server", server.grpc)
     assert done.returncode == 1
-    assert ": UNIMPLEMENTED: " in done.stderr
+    assert "INVALID_ARGUMENT: options.embedding_source has no effect on method TOKENCUT" in done.stderr
+
+
+def test_ground_option_without_effect_is_invalid_and_says_so(cli, server):
+    done = cli("ground", ASTRONAUT, "--method", "lost", "--components", "k", "--server", server.grpc)
+    assert done.returncode == 1
+    assert "INVALID_ARGUMENT: options.components has no effect on method LOST" in done.stderr
 
 
 def test_ground_option_out_of_range_is_invalid_and_names_the_field(cli, server):
@@ -144,6 +179,66 @@ def test_ground_ctrl_c_finishes_the_image_and_exits_130(server):
     assert process.returncode == 130
     assert stderr == ""
     assert re.fullmatch(r"5000 images: [1-9]\d* grounded, 0 failed, \d+ left out", stdout.splitlines()[-1])
+
+
+# ---------------------------------------------------------------- heads
+
+def test_heads_table_has_a_cluster_for_every_head(cli, server):
+    done = cli("heads", ASTRONAUT, "--clusters", 3, "--server", server.grpc)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith("4 layers, 4 heads a layer, 3 clusters")
+    rows = [[int(word) for word in line.split()] for line in lines[2:6]]
+    assert [row[0] for row in rows] == [0, 1, 2, 3]
+    clusters = [cluster for row in rows for cluster in row[1:]]
+    assert set(clusters) == {0, 1, 2} and len(clusters) == 16
+    object_heads = lines[7].split()[1:]
+    assert object_heads == [f"{i // 4}.{i % 4}" for i, cluster in enumerate(clusters) if cluster == 0]
+
+
+def test_heads_json_maps_decode_and_average_to_what_is_clustered(cli, server):
+    done = cli("heads", ASTRONAUT, "--json", "--input-size", 112, "--server", server.grpc)
+    assert done.returncode == 0, done.stderr
+    entry = json.loads(done.stdout)
+    tensor = entry["head_analysis"]["self_similarity"]
+    maps = np.frombuffer(base64.b64decode(tensor["data"]), "<f4").reshape(tensor["shape"])
+    assert maps.shape == (4, 4, 3, 8, 8)
+    assert np.abs(maps).max() <= 1 + 1e-6 and maps.std() > 0.01
+    assert len(entry["head_analysis"]["clusters"]) == 16
+    chosen = [head["layer"] * 4 + head["head"] for head in entry["heads"]]
+    assert [i for i, cluster in enumerate(entry["head_analysis"]["clusters"]) if cluster == 0] == chosen
+
+
+@pytest.mark.parametrize("flags", [[], ["--component", "mean"], ["--heads", "preset"], ["--clusters", 12]],
+                         ids=lambda flags: "-".join(map(str, flags)) or "default")
+def test_heads_sheet_is_a_png_with_the_photograph(cli, server, tmp_path, flags):
+    sheet = tmp_path / "sheet.png"
+    done = cli("heads", ASTRONAUT, "--out", sheet, *flags, "--server", server.grpc)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"  sheet {sheet}\n")
+    with Image.open(sheet) as drawn, Image.open(ASTRONAUT) as photograph:
+        assert drawn.format == "PNG" and drawn.width > 600 and drawn.height > 400
+        small = photograph.convert("L").resize((50, 50), Image.Resampling.BOX)
+        shown = drawn.convert("L").crop((20, 20, 270, 270)).resize((50, 50), Image.Resampling.BOX)
+    differences = [abs(a - b) for a, b in zip(small.tobytes(), shown.tobytes())]
+    assert sum(differences) / len(differences) < 3
+
+
+def test_heads_real_model_chooses_last_heads(cli, real_server):
+    done = cli("heads", EXAMPLES / "coffee.png", "--json", "--server", real_server.grpc)
+    assert done.returncode == 0, done.stderr
+    entry = json.loads(done.stdout)
+    assert entry["head_analysis"]["self_similarity"]["shape"] == [12, 6, 3, 16, 16]
+    assert entry["head_analysis"]["cluster_count"] == 5
+    assert {head["layer"] for head in entry["heads"]} & {10, 11}
+
+
+def test_heads_bad_image_exits_1_and_no_sheet(cli, server, tmp_path):
+    done = cli("heads", DATA / "text.jpg", "--out", tmp_path / "sheet.png", "--server", server.grpc)
+    assert done.returncode == 1
+    line, = done.stderr.splitlines()
+    assert line.startswith(f"objectdino: {DATA / 'text.jpg'}: INVALID_ARGUMENT: ")
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---------------------------------------------------------------- info, health, usage

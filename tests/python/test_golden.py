@@ -95,6 +95,9 @@ def test_shapes_follow_from_the_metadata(name):
         assert t[f"descriptors_{kind}"].shape == t[f"standardised_{kind}"].shape == (m["layers"] * m["heads"], count)
     for key in ("objectness", "objectness_preset", "objectness_published", "mask", "cut_mask_seed", "cut_mask_cls"):
         assert t[key].shape == grid
+    for method in ("tokencut", "lost", "lost_centred", "cls"):
+        assert t[f"{method}_objectness"].shape == t[f"{method}_mask"].shape == grid
+        assert t[f"{method}_objectness"].min() == 0 and t[f"{method}_objectness"].max() == 1
     assert t["affinity"].shape == (count, count) and t["fiedler"].shape == (count,)
 
 
@@ -102,7 +105,8 @@ def test_shapes_follow_from_the_metadata(name):
 def test_box_bounds_its_mask(name):
     t, m = stage(name)
     for mask, box in (("mask", "box"), ("mask_preset", "box_preset"), ("cut_mask_seed", "cut_box_seed"),
-                      ("cut_mask_cls", "cut_box_cls")):
+                      ("cut_mask_cls", "cut_box_cls"), ("tokencut_mask", "tokencut_box"), ("lost_mask", "lost_box"),
+                      ("cls_mask", "cls_box")):
         ys, xs = np.nonzero(t[mask])
         x, y = m["image_width"] / m["cols"], m["image_height"] / m["rows"]
         expected = [xs.min() * x, ys.min() * y, (xs.max() + 1) * x, (ys.max() + 1) * y]
@@ -135,6 +139,33 @@ def test_heads_are_the_cluster_with_most_final_heads(name):
         assert rows == np.flatnonzero(labels == labels[rows[0]]).tolist()
         final = labels[-m["heads"] :].tolist()
         assert final.count(labels[rows[0]]) == max(map(final.count, final))
+
+
+@pytest.mark.parametrize("name", STAGE_FILES)
+def test_head_maps_average_to_the_descriptors(name):
+    t, m = stage(name)
+    maps = stage(f"{name}_heads")[0]["self_similarity"].astype(np.float64)
+    assert maps.shape == (m["layers"], m["heads"], 3, m["rows"], m["cols"])
+    assert np.abs(maps).max() <= 1 + 1e-6
+    mean = maps.mean(2).reshape(m["layers"] * m["heads"], -1)
+    np.testing.assert_allclose(t["descriptors_linear"], mean - mean.mean(1, keepdims=True), atol=1e-6)
+    if name in TINY_FILES:
+        x = np.stack([units(t, m, layer) for layer in range(m["layers"])])  # [L, 3, H, N, d]
+        slow = np.stack([[(u @ u.T).mean(0) for u in row] for row in x.reshape(-1, 3 * m["heads"], *x.shape[3:])])
+        slow = slow.reshape(m["layers"], 3, m["heads"], m["rows"], m["cols"]).swapaxes(1, 2)
+        np.testing.assert_allclose(maps, slow, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", STAGE_FILES)
+def test_clusters_are_the_labels_with_the_object_heads_first(name):
+    t, m = stage(name)
+    for kind in ("exact", "linear"):
+        labels, clusters = t[f"labels_{kind}"].tolist(), stage(f"{name}_heads")[0][f"clusters_{kind}"].tolist()
+        assert len(set(zip(labels, clusters))) == len(set(labels)) == len(set(clusters)), "another partition"
+        rows = (t[f"heads_{kind}"] @ [m["heads"], 1]).tolist()
+        assert [i for i, cluster in enumerate(clusters) if cluster == 0] == rows
+        others = [cluster for cluster in dict.fromkeys(clusters) if cluster != 0]
+        assert others == list(range(1, len(others) + 1))
 
 
 @pytest.mark.parametrize("name", STAGE_FILES)
@@ -180,6 +211,25 @@ def test_taps_give_descriptors_attention_and_affinity(name):
     scale = np.sqrt(np.diag(gram))
     np.testing.assert_allclose(t["affinity"], gram / np.outer(scale, scale), atol=1e-5)
     assert t["cls_attention"].sum() == pytest.approx(1, abs=1e-5) and (t["cls_attention"] > 0).all()
+
+
+@pytest.mark.parametrize("name", TINY_FILES)
+def test_keys_of_the_last_layer_give_tokencut_and_lost(name):
+    t, m = stage(name)
+    keys = t[f"k_{m['layers'] - 1}"][m["prefix_tokens"] :].astype(np.float64)
+    unit = keys / np.linalg.norm(keys, axis=1, keepdims=True)
+    np.testing.assert_allclose(t["key_affinity"], unit @ unit.T, atol=1e-5)
+    w = np.where(t["key_affinity"] > t["tokencut_tau"][0], 1.0, 1e-5)
+    values = np.linalg.eigvalsh(np.eye(len(w)) - w / np.sqrt(np.outer(w.sum(1), w.sum(1))))
+    np.testing.assert_allclose(t["tokencut_eigenvalues"], values[1:4], atol=1e-5)
+    y = t["tokencut_objectness"].ravel()
+    assert (y[t["tokencut_mask"].ravel() == 1] > y.mean()).all()
+
+    centred = keys - keys.mean(0)
+    degree = (centred @ centred.T > 0).sum(1)
+    seed = t["lost_centred_seed"][0]
+    assert degree[seed] == degree.min() and t["lost_centred_mask"].flat[seed] == 1
+    assert 0 < t["lost_centred_mask"].mean() < 1
 
 
 @pytest.mark.parametrize("name", TINY_FILES)
@@ -241,6 +291,32 @@ def coco_decode(counts: str, height: int, width: int) -> np.ndarray:
         runs.append(value + (runs[-2] if len(runs) > 2 else 0))
     flat = np.repeat(np.arange(len(runs)) % 2, runs)
     return flat.reshape(width, height).T
+
+
+def test_box_check_scores_follow_from_their_maps():
+    """By integrals over pixels of a fine raster, which is another way than the generator's."""
+    cases = json.loads((GOLDEN / "box_check.json").read_text())["cases"]
+    fine = 40  # cells a patch
+    for case in cases:
+        (h, w), n, a = case["size"], np.array(case["objectness"]), np.array(case["attention"])
+        log = np.log(a + 1e-9)
+        log = (log - log.min()) / max(log.max() - log.min(), 1e-12)
+        n, log = (np.kron(m, np.ones((fine, fine))) for m in (n, log))
+        y, x = (np.arange(k) + 0.5 for k in n.shape)
+        y, x = y[:, None] * h / n.shape[0], x[None] * w / n.shape[1]
+
+        def cells(x1, y1, x2, y2):
+            return (x1 <= x) & (x < x2) & (y1 <= y) & (y < y2)
+
+        for box, score in zip(case["boxes"], case["scores"], strict=True):
+            bw, bh = box[2] - box[0], box[3] - box[1]
+            inside = cells(*box)
+            ring = cells(box[0] - 0.3 * bw, box[1] - 0.3 * bh, box[2] + 0.3 * bw, box[3] + 0.3 * bh) & ~inside
+            if inside.sum() < fine**2:
+                continue  # too small for the raster
+            expected = n[inside].mean() - (n[ring] if ring.any() else n).mean() + log[inside].mean()
+            expected -= log[~inside].mean() if not inside.all() else 0
+            assert score == pytest.approx(expected, abs=0.03)
 
 
 def test_rle_counts_decode_to_their_masks():

@@ -32,13 +32,26 @@ def need(folder):
 def test_raccoon_reaches_the_bars(tmp_path):
     need(DATA / "raccoon")
     rows, _ = corloc(tmp_path, f"voc:{DATA / 'raccoon'}", "--methods",
-                     "object_dino,object_dino_cut,object_dino_cut_seed")
+                     "object_dino,object_dino_cut,object_dino_cut_seed,tokencut")
     assert {row["n"] for row in rows.values()} == {200}
     best = rows["object_dino"]
     assert (best["corloc"] >= 81, best["mean_iou"] >= 0.685, best["iou70"] >= 56) == (True, True, True), best
     assert rows["object_dino_cut"]["corloc"] >= 77, rows
     assert rows["object_dino_cut_seed"]["corloc"] >= 68, rows
+    assert rows["tokencut"]["corloc"] >= 68, rows  # the reference in Python: 70.5
     assert best["corloc"] > rows["centre_box"]["corloc"] > rows["whole_image"]["corloc"]
+
+
+def test_box_check_reaches_the_bar():
+    need(DATA / "raccoon")
+    done = subprocess.run([BIN / "objectdino-eval", "verify", "--data", f"voc:{DATA / 'raccoon'}", "--model", REAL_MODEL,
+                           "--methods", "object_dino", "--json"], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row["method"]: row for row in json.loads(done.stdout)}
+    best = rows["object_dino"]
+    assert best["true"] >= 50 and best["moved"] >= 250, best
+    assert best["auroc"] >= 0.95 > rows["centre_box"]["auroc"], rows
+    assert best["true_kept"] >= 85 and best["moved_kept"] <= 20, best
 
 
 def test_coco128_reaches_the_bars(tmp_path):

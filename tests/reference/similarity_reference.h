@@ -35,34 +35,62 @@ inline Matrix CosineMap(const at::Tensor& qkv, int prefix, int r, int head) {
   return map;
 }
 
-// S_h: mean over q, k, v.
-inline Matrix MeanCosineMap(const at::Tensor& qkv, int prefix, int head) {
-  Matrix mean = CosineMap(qkv, prefix, 0, head);
-  for (int r = 1; r < 3; ++r) {
-    const Matrix map = CosineMap(qkv, prefix, r, head);
-    for (size_t i = 0; i < mean.size(); ++i) {
-      for (size_t j = 0; j < mean.size(); ++j) mean[i][j] += map[i][j];
-    }
+// map_r of one head: the mean cosine of each patch to all patches.
+inline std::vector<double> SelfSimilarityMap(const at::Tensor& qkv, int prefix, int r, int head) {
+  const Matrix cosines = CosineMap(qkv, prefix, r, head);
+  std::vector<double> map(cosines.size(), 0.0);
+  for (size_t j = 0; j < map.size(); ++j) {
+    for (const std::vector<double>& row : cosines) map[j] += row[j];
+    map[j] /= static_cast<double>(cosines.size());
   }
-  for (auto& row : mean) {
-    for (double& value : row) value /= 3;
+  return map;
+}
+
+// S_h: mean over the components, 0 = q, 1 = k, 2 = v.
+inline Matrix MeanCosineMap(const at::Tensor& qkv, int prefix, int head,
+                            const std::vector<int>& components = {0, 1, 2}) {
+  const auto patches = static_cast<size_t>(qkv.size(0) - prefix);
+  Matrix mean(patches, std::vector<double>(patches, 0.0));
+  for (const int r : components) {
+    const Matrix map = CosineMap(qkv, prefix, r, head);
+    for (size_t i = 0; i < patches; ++i) {
+      for (size_t j = 0; j < patches; ++j)
+        mean[i][j] += map[i][j] / static_cast<double>(components.size());
+    }
   }
   return mean;
 }
 
-// m_h[j]: column means of the row softmax, mean over q, k, v.
+// m_h[j]: column means of the row softmax, mean over the components.
 inline std::vector<double> ExactDescriptor(const at::Tensor& qkv, int prefix, int head,
-                                           double temperature) {
+                                           double temperature,
+                                           const std::vector<int>& components = {0, 1, 2}) {
   std::vector<double> descriptor(qkv.size(0) - prefix, 0.0);
-  for (int r = 0; r < 3; ++r) {
+  for (const int r : components) {
     for (std::vector<double> row : CosineMap(qkv, prefix, r, head)) {
       double sum = 0;
       for (double& value : row) sum += value = std::exp(value * temperature);
       for (size_t j = 0; j < row.size(); ++j)
-        descriptor[j] += row[j] / sum / (3.0 * static_cast<double>(row.size()));
+        descriptor[j] += row[j] / sum / static_cast<double>(components.size() * row.size());
     }
   }
   return descriptor;
+}
+
+// k_i . k_j over all heads of the layer.
+inline Matrix KeyProducts(const at::Tensor& qkv, int prefix) {
+  const auto x = qkv.accessor<float, 4>();  // [T, 3, H, d]
+  const int64_t patches = qkv.size(0) - prefix;
+  Matrix products(patches, std::vector<double>(patches, 0.0));
+  for (int64_t i = 0; i < patches; ++i) {
+    for (int64_t j = 0; j < patches; ++j) {
+      for (int64_t head = 0; head < qkv.size(2); ++head) {
+        for (int64_t c = 0; c < qkv.size(3); ++c)
+          products[i][j] += double{x[prefix + i][1][head][c]} * x[prefix + j][1][head][c];
+      }
+    }
+  }
+  return products;
 }
 
 // Affinity by building the feature matrix F = [S_1 S_2 ...] and the cosine of its rows.

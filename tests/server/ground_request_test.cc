@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "server/codec.h"
 #include "server/model_info.h"
 #include "server/request_error.h"
 #include "tests/support/fake_engine.h"
@@ -19,6 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using testing::IsOk;
 using testing::StatusIs;
+using ::testing::UnorderedElementsAre;
 
 std::string ReadFile(const std::string& name) {
   return testing::ReadRepositoryFile("tests/data/" + name);
@@ -47,9 +49,12 @@ TEST(GroundRequest, NoOptions_AreTheDefaultsOfTheCore) {
   EXPECT_EQ(parsed->options.input_size, defaults.input_size);
   EXPECT_EQ(parsed->options.tau, defaults.tau);
   EXPECT_EQ(parsed->options.min_patches, defaults.min_patches);
+  EXPECT_EQ(parsed->options.embedding_source, EmbeddingSource::kFinalLayer);
+  EXPECT_FALSE(parsed->options.proposals);
   EXPECT_TRUE(parsed->reply.objects);
   EXPECT_TRUE(parsed->reply.objectness);
   EXPECT_EQ(parsed->reply.embedding_dtype, v1::DATA_TYPE_F16);
+  EXPECT_FALSE(parsed->options.head_maps);
   EXPECT_TRUE(parsed->decode.apply_orientation);
 }
 
@@ -63,7 +68,7 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   wire->set_min_score(0.25);
   wire->set_min_patches(7);
   wire->set_method(v1::METHOD_OBJECT_DINO_CUT);
-  wire->set_head_selection(v1::HEAD_SELECTION_PRESET);
+  wire->set_head_selection(v1::HEAD_SELECTION_CLUSTERED);
   wire->set_clusters(9);
   wire->set_seed(4'000'000'000);
   wire->set_input_size(225);
@@ -72,19 +77,30 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   wire->set_object_patches_only(true);
   wire->set_affinity_threshold(-0.5);
   wire->set_allow_truncated(true);
+  wire->add_components(v1::ATTENTION_COMPONENT_VALUE);
+  wire->add_components(v1::ATTENTION_COMPONENT_QUERY);
+  wire->set_layer_scope(v1::LAYER_SCOPE_LAST_LAYER);
+  wire->set_temperature(0.125);
+  wire->set_mask_refinement(v1::MASK_REFINEMENT_NONE);
+  wire->set_mask_format(v1::MASK_FORMAT_PNG);
+  wire->set_embedding_source(v1::EMBEDDING_SOURCE_OBJECT_HEADS);
+  wire->set_proposals(true);
   request.mutable_image()->set_orientation(v1::ORIENTATION_IGNORE);
   const auto parsed = Parse(request);
   ASSERT_THAT(parsed, IsOk());
   EXPECT_TRUE(parsed->reply.objects);  // implied by the pixel masks
   EXPECT_FALSE(parsed->reply.objectness);
-  EXPECT_TRUE(parsed->reply.pixel_masks);
+  EXPECT_TRUE(parsed->options.pixel_masks);
+  EXPECT_EQ(parsed->options.mask_refinement, MaskRefinement::kNone);
+  EXPECT_EQ(parsed->options.mask_format, MaskFormat::kPng);
   EXPECT_TRUE(parsed->reply.heads);
   EXPECT_TRUE(parsed->options.patch_embeddings);
+  EXPECT_TRUE(parsed->options.head_maps);
   EXPECT_EQ(parsed->options.max_objects, 3);
   EXPECT_EQ(parsed->options.min_score, 0.25);
   EXPECT_EQ(parsed->options.min_patches, 7);
   EXPECT_EQ(parsed->options.method, Method::kObjectDinoCut);
-  EXPECT_EQ(parsed->options.head_selection, HeadSelection::kPreset);
+  EXPECT_EQ(parsed->options.head_selection, HeadSelection::kClustered);
   EXPECT_EQ(parsed->options.clusters, 9);
   EXPECT_EQ(parsed->options.seed, 4'000'000'000);
   EXPECT_EQ(parsed->options.input_size, 224);  // rounded down to patches of 14
@@ -92,8 +108,56 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   EXPECT_EQ(parsed->reply.embedding_dtype, v1::DATA_TYPE_BF16);
   EXPECT_TRUE(parsed->reply.object_patches_only);
   EXPECT_EQ(parsed->options.tau, -0.5);
+  EXPECT_EQ(parsed->options.components, (AttentionComponents{.key = false}));
+  EXPECT_EQ(parsed->options.layer_scope, LayerScope::kLastLayer);
+  EXPECT_EQ(parsed->options.temperature, 0.125);
+  EXPECT_EQ(parsed->options.embedding_source, EmbeddingSource::kObjectHeads);
+  EXPECT_TRUE(parsed->options.proposals);
   EXPECT_TRUE(parsed->decode.allow_truncated);
   EXPECT_FALSE(parsed->decode.apply_orientation);
+}
+
+TEST(GroundRequest, PresetHeads_ArriveInTheCore) {
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_head_selection(v1::HEAD_SELECTION_PRESET);
+  EXPECT_EQ(Parse(request)->options.head_selection, HeadSelection::kPreset);
+}
+
+TEST(GroundRequest, EveryOfferedMethod_ArrivesInTheCoreAndBack) {
+  const v1::GetModelInfoResponse info = DescribeModel(testing::FakeModelFacts(), {});
+  ASSERT_EQ(info.methods_size(), v1::Method_ARRAYSIZE - 1) << "all but UNSPECIFIED";
+  for (const int method : info.methods()) {
+    v1::GroundRequest request = RawRequest();
+    request.mutable_options()->set_method(static_cast<v1::Method>(method));
+    const auto parsed = Parse(request);
+    ASSERT_THAT(parsed, IsOk());
+    EXPECT_EQ(EncodeMethod(parsed->options.method), method);
+  }
+}
+
+TEST(GroundRequest, ThresholdOfTokenCut_ArrivesInTheCore) {
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_method(v1::METHOD_TOKENCUT);
+  request.mutable_options()->set_affinity_threshold(0.5);
+  EXPECT_EQ(Parse(request)->options.tau, 0.5);
+}
+
+// The default may be named, whatever the method; only the heads need one that selects some.
+TEST(GroundRequest, EmbeddingsOfTheFinalLayer_AreOfEveryMethod) {
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_method(v1::METHOD_TOKENCUT);
+  request.mutable_options()->set_embedding_source(v1::EMBEDDING_SOURCE_FINAL_LAYER);
+  const auto parsed = Parse(request);
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_EQ(parsed->options.embedding_source, EmbeddingSource::kFinalLayer);
+}
+
+TEST(GroundRequest, ProposalsFalse_MayBeSaid) {
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_proposals(false);
+  const auto parsed = Parse(request);
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_FALSE(parsed->options.proposals);
 }
 
 TEST(GroundRequest, MinPatchesZero_MeansNoMinimum) {
@@ -113,7 +177,42 @@ TEST(GroundRequest, DefaultsOfGetModelInfo_AreAccepted) {
   *request.mutable_options() = DescribeModel(testing::FakeModelFacts(), {}).defaults();
   const auto parsed = Parse(request);
   ASSERT_THAT(parsed, IsOk());
-  EXPECT_EQ(parsed->options.input_size, GroundOptions().input_size);
+  const GroundOptions& sent = parsed->options;
+  const GroundOptions defaults;
+  EXPECT_EQ(sent.method, defaults.method);
+  EXPECT_EQ(sent.head_selection, defaults.head_selection);
+  EXPECT_EQ(sent.clusters, defaults.clusters);
+  EXPECT_EQ(sent.seed, defaults.seed);
+  EXPECT_EQ(sent.components, defaults.components);
+  EXPECT_EQ(sent.layer_scope, defaults.layer_scope);
+  EXPECT_EQ(sent.temperature, defaults.temperature);
+  EXPECT_EQ(sent.input_size, defaults.input_size);
+  EXPECT_EQ(sent.resize_mode, defaults.resize_mode);
+  EXPECT_EQ(sent.max_objects, defaults.max_objects);
+  EXPECT_EQ(sent.min_score, defaults.min_score);
+  EXPECT_EQ(sent.min_patches, defaults.min_patches);
+  EXPECT_EQ(sent.tau, defaults.tau);
+  EXPECT_EQ(sent.proposals, defaults.proposals);
+  EXPECT_EQ(sent.embedding_source, defaults.embedding_source);
+  EXPECT_EQ(parsed->reply.embedding_dtype, ReplyOptions().embedding_dtype);
+}
+
+// All that a client may ask for, but for what has no default: the comment of EncodeDefaults.
+TEST(GetModelInfo, DefaultsNameEveryOptionButThoseWithoutOne) {
+  const v1::GroundOptions defaults = DescribeModel(testing::FakeModelFacts(), {}).defaults();
+  EXPECT_EQ(defaults.embedding_source(), v1::EMBEDDING_SOURCE_FINAL_LAYER);
+  EXPECT_FALSE(defaults.proposals());
+  std::vector<std::string> unset;
+  const auto* type = v1::GroundOptions::descriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    const auto* field = type->field(i);
+    if (!field->has_presence() && !field->is_repeated() && field->enum_type() == nullptr) continue;
+    const bool set = field->is_repeated() ? defaults.GetReflection()->FieldSize(defaults, field) > 0
+                                          : defaults.GetReflection()->HasField(defaults, field);
+    if (!set) unset.push_back(field->name());
+  }
+  EXPECT_THAT(unset, UnorderedElementsAre("affinity_threshold", "temperature", "mask_refinement",
+                                          "mask_format", "min_patches", "highlight"));
 }
 
 struct Refusal {
@@ -199,6 +298,26 @@ INSTANTIATE_TEST_SUITE_P(
             "ResizeModeUnknown",
             [](auto* o) { o->set_resize_mode(static_cast<v1::ResizeMode>(77)); }, "resize_mode"),
         Option(
+            "MaskRefinementUnknown",
+            [](auto* o) {
+              o->add_outputs(v1::OUTPUT_PIXEL_MASKS);
+              o->set_mask_refinement(static_cast<v1::MaskRefinement>(77));
+            },
+            "mask_refinement"),
+        Option(
+            "MaskRefinementWithoutPixelMasks",
+            [](auto* o) { o->set_mask_refinement(v1::MASK_REFINEMENT_NONE); }, "mask_refinement"),
+        Option(
+            "MaskFormatUnknown",
+            [](auto* o) {
+              o->add_outputs(v1::OUTPUT_PIXEL_MASKS);
+              o->set_mask_format(static_cast<v1::MaskFormat>(77));
+            },
+            "mask_format"),
+        Option(
+            "MaskFormatWithoutPixelMasks", [](auto* o) { o->set_mask_format(v1::MASK_FORMAT_PNG); },
+            "mask_format"),
+        Option(
             "DtypeUnknown", [](auto* o) { o->set_embedding_dtype(static_cast<v1::DataType>(77)); },
             "embedding_dtype"),
         Option(
@@ -220,13 +339,109 @@ INSTANTIATE_TEST_SUITE_P(
         Option(
             "Highlight", [](auto* o) { o->mutable_highlight(); }, "highlight", kUnimplemented),
         Option(
-            "TokenCut", [](auto* o) { o->set_method(v1::METHOD_TOKENCUT); }, "method",
-            kUnimplemented),
+            "ComponentTwice",
+            [](auto* o) {
+              o->add_components(v1::ATTENTION_COMPONENT_KEY);
+              o->add_components(v1::ATTENTION_COMPONENT_KEY);
+            },
+            "components[1]"),
         Option(
-            "Lost", [](auto* o) { o->set_method(v1::METHOD_LOST); }, "method", kUnimplemented),
+            "ComponentUnspecified",
+            [](auto* o) { o->add_components(v1::ATTENTION_COMPONENT_UNSPECIFIED); },
+            "components[0]"),
         Option(
-            "ClsAttention", [](auto* o) { o->set_method(v1::METHOD_CLS_ATTENTION); }, "method",
-            kUnimplemented),
+            "ComponentUnknown",
+            [](auto* o) {
+              o->add_components(v1::ATTENTION_COMPONENT_KEY);
+              o->add_components(static_cast<v1::AttentionComponent>(77));
+            },
+            "components[1]"),
+        Option(
+            "LayerScopeUnknown",
+            [](auto* o) { o->set_layer_scope(static_cast<v1::LayerScope>(77)); }, "layer_scope"),
+        Option(
+            "EmbeddingSourceUnknown",
+            [](auto* o) { o->set_embedding_source(static_cast<v1::EmbeddingSource>(77)); },
+            "embedding_source"),
+        Option(
+            "EmbeddingsOfHeadsOfTokenCut",
+            [](auto* o) {
+              o->set_method(v1::METHOD_TOKENCUT);
+              o->set_embedding_source(v1::EMBEDDING_SOURCE_OBJECT_HEADS);
+            },
+            "embedding_source"),
+        Option(
+            "TemperatureZero", [](auto* o) { o->set_temperature(0); }, "temperature"),
+        Option(
+            "TemperatureHigh", [](auto* o) { o->set_temperature(100.5); }, "temperature"),
+        Option(
+            "TemperatureNan", [](auto* o) { o->set_temperature(std::nanf("")); }, "temperature"),
+        Option(
+            "TemperatureLargeInput",
+            [](auto* o) {
+              o->set_temperature(1);
+              o->set_input_size(574);
+            },
+            "input_size"),
+        Option(
+            "ClustersOfPresetHeads",
+            [](auto* o) {
+              o->set_head_selection(v1::HEAD_SELECTION_PRESET);
+              o->set_clusters(5);  // the default, but set
+            },
+            "clusters"),
+        Option(
+            "SeedOfPresetHeads",
+            [](auto* o) {
+              o->set_head_selection(v1::HEAD_SELECTION_PRESET);
+              o->set_seed(42);
+            },
+            "seed"),
+        Option(
+            "HeadSelectionOfTokenCut",
+            [](auto* o) {
+              o->set_method(v1::METHOD_TOKENCUT);
+              o->set_head_selection(v1::HEAD_SELECTION_CLUSTERED);
+            },
+            "head_selection"),
+        Option(
+            "ClustersOfLost",
+            [](auto* o) {
+              o->set_method(v1::METHOD_LOST);
+              o->set_clusters(5);
+            },
+            "clusters"),
+        Option(
+            "ThresholdOfLost",
+            [](auto* o) {
+              o->set_method(v1::METHOD_LOST);
+              o->set_affinity_threshold(0.5);
+            },
+            "affinity_threshold"),
+        Option(
+            "ComponentsOfClsAttention",
+            [](auto* o) {
+              o->set_method(v1::METHOD_CLS_ATTENTION);
+              for (const auto c : {v1::ATTENTION_COMPONENT_QUERY, v1::ATTENTION_COMPONENT_KEY,
+                                   v1::ATTENTION_COMPONENT_VALUE}) {
+                o->add_components(c);
+              }
+            },
+            "components"),
+        Option(
+            "LayerScopeOfTokenCut",
+            [](auto* o) {
+              o->set_method(v1::METHOD_TOKENCUT);
+              o->set_layer_scope(v1::LAYER_SCOPE_ALL);
+            },
+            "layer_scope"),
+        Option(
+            "TemperatureOfTokenCut",
+            [](auto* o) {
+              o->set_method(v1::METHOD_TOKENCUT);
+              o->set_temperature(1);
+            },
+            "temperature"),
         Refusal{"RequestIdLong", [](auto* r) { r->set_request_id(std::string(129, 'x')); },
                 "request_id"},
         Refusal{

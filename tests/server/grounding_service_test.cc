@@ -59,6 +59,31 @@ TEST(Ground, EncodedImage_IsAnswered) {
   EXPECT_EQ(response.image().format(), "png");
 }
 
+TEST(Ground, Heads_ComeWithTheirAnalysisOnRequest) {
+  RunningServer running;
+  v1::GroundRequest request = RawRequest();
+  v1::GroundResponse response;
+  ASSERT_TRUE(running.Ground(request, &response).ok());
+  EXPECT_FALSE(response.has_head_analysis());
+  request.mutable_options()->add_outputs(v1::OUTPUT_HEADS);
+  ASSERT_TRUE(running.Ground(request, &response).ok());
+  EXPECT_EQ(response.heads_size(), 2);
+  EXPECT_EQ(response.head_analysis().clusters_size(), 72);
+  EXPECT_EQ(response.head_analysis().self_similarity().data().size(), 1296U * 2);
+}
+
+TEST(Ground, HeadMapsOverTheResponseLimit_AreExhausted) {
+  ServerConfig config = RunningServer::OneLane();
+  config.limits.max_response_bytes = 2000;
+  RunningServer running(config);
+  v1::GroundRequest request = RawRequest();
+  ASSERT_TRUE(running.Ground(request).ok());
+  request.mutable_options()->add_outputs(v1::OUTPUT_HEADS);
+  const grpc::Status status = running.Ground(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(status).reason(), "RESPONSE_TOO_LARGE");
+}
+
 TEST(Ground, CorruptImage_IsInvalidWithTheField) {
   RunningServer running;
   v1::GroundRequest request;
@@ -230,7 +255,9 @@ TEST(GetModelInfo, Call_DescribesModelLimitsAndDefaults) {
   EXPECT_EQ(info.limits().max_inflight(), 5U);
   EXPECT_EQ(info.defaults().clusters(), 5U);
   EXPECT_EQ(info.defaults().method(), v1::METHOD_OBJECT_DINO);
-  EXPECT_EQ(info.methods_size(), 3);
+  EXPECT_EQ(info.defaults().components_size(), 3);
+  EXPECT_EQ(info.defaults().layer_scope(), v1::LAYER_SCOPE_ALL);
+  EXPECT_EQ(info.methods_size(), 6);
 }
 
 }  // namespace

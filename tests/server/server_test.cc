@@ -4,15 +4,21 @@
 
 #include <arpa/inet.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <prometheus/text_serializer.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "gtest/gtest.h"
 
 #include "server/address.h"
+#include "server/metrics.h"
+#include "tests/support/fake_engine.h"
 #include "tests/support/running_server.h"
 #include "tests/support/status_matchers.h"
 
@@ -80,6 +86,33 @@ TEST(Metrics, EveryOutcome_IsObserved) {
   EXPECT_THAT(text, HasSubstr("objectdino_empty_results_total 1"));
   EXPECT_THAT(text, HasSubstr("objectdino_low_confidence_total 1"));
   EXPECT_THAT(text, HasSubstr("objectdino_inflight 0"));
+}
+
+TEST(Metrics, LowConfidence_CountsAnswersWithEitherWarningOnce) {
+  const std::pair<std::vector<WarningCode>, double> cases[] = {
+      {{}, 0},
+      {{WarningCode::kRandomWeights, WarningCode::kImageTooSmall}, 0},
+      {{WarningCode::kLowConfidence}, 1},
+      {{WarningCode::kRandomWeights, WarningCode::kNoClearObject}, 1},
+      {{WarningCode::kNoClearObject, WarningCode::kLowConfidence}, 1}};
+  for (const auto& [codes, expected] : cases) {
+    Grounding grounding;
+    for (const WarningCode code : codes) grounding.warnings.push_back({code, ""});
+    Metrics metrics(testing::FakeModelFacts());
+    metrics.CountResult(grounding);
+    const std::string text = prometheus::TextSerializer().Serialize(metrics.registry()->Collect());
+    EXPECT_THAT(text, HasSubstr(absl::StrCat(kLowConfidence.name, " ", expected, "\n")));
+  }
+}
+
+TEST(Metrics, Masks_AreAStageOfRequestsForThemOnly) {
+  RunningServer running(RunningServer::OneLaneWithMetrics());
+  v1::GroundRequest request = RawRequest();
+  ASSERT_TRUE(running.Ground(request).ok());
+  request.mutable_options()->add_outputs(v1::OUTPUT_PIXEL_MASKS);
+  ASSERT_TRUE(running.Ground(request).ok());
+  EXPECT_THAT(Scrape(running.server().metrics_address()),
+              HasSubstr("objectdino_stage_seconds_count{stage=\"masks\"} 1"));
 }
 
 TEST(Metrics, FullHouse_IsCountedWithItsReason) {

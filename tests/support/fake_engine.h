@@ -25,8 +25,9 @@ inline ModelFacts FakeModelFacts() {
   return facts;
 }
 
-// 2 x 3 patches; the object covers patches 1 and 4, the middle column.
-inline Grounding FakeGrounding(ImageSize image, bool patch_embeddings) {
+// 2 x 3 patches; the object covers patches 1 and 4, the middle column. Three clusters of heads;
+// head maps are k / 2048 for the k-th value. Its pixel mask is no code.
+inline Grounding FakeGrounding(ImageSize image, bool patch_embeddings, bool head_maps = false) {
   Grounding grounding;
   grounding.image = image;
   grounding.grid = {2, 3, 14};
@@ -38,12 +39,22 @@ inline Grounding FakeGrounding(ImageSize image, bool patch_embeddings) {
   object.anchor = {static_cast<float>(image.width) / 2, static_cast<float>(image.height) / 4};
   object.patches = 2;
   object.embedding = {0.5, -0.5, 0.5, 0.5};
+  object.pixel_mask = "mask";
   grounding.objects = {object};
   grounding.objectness = {0, 1, 0.25, 0, 0.75, 0};
   grounding.heads = {{10, 2}, {11, 0}};
+  for (int i = 0; i < 12 * 6; ++i) grounding.head_clusters.push_back(1 + i / 6 % 2);
+  for (const HeadRef& head : grounding.heads) {
+    grounding.head_clusters[head.layer * 6 + head.head] = 0;
+  }
+  if (head_maps) {
+    for (int k = 0; k < 12 * 6 * 3 * 6; ++k) {
+      grounding.head_maps.push_back(static_cast<float>(k) / 2048);
+    }
+  }
   grounding.embedding_width = 4;
   if (patch_embeddings) {
-    for (int i = 0; i < 6 * 4; ++i) grounding.patch_tokens.push_back(static_cast<float>(i));
+    for (int i = 0; i < 6 * 4; ++i) grounding.patch_vectors.push_back(static_cast<float>(i));
   }
   grounding.timings.backbone_ms = 7;
   return grounding;
@@ -59,7 +70,7 @@ class FakeEngine final : public GroundingEngine {
     mutex_.Await(absl::Condition(
         +[](bool* blocked) { return !*blocked; }, &blocked_));
     if (!status_.ok()) return status_;
-    Grounding grounding = FakeGrounding(image.size(), options.patch_embeddings);
+    Grounding grounding = FakeGrounding(image.size(), options.patch_embeddings, options.head_maps);
     if (blank_) {
       grounding.objects.clear();
       grounding.warnings.push_back({WarningCode::kLowConfidence, "blank"});

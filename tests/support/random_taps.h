@@ -31,7 +31,8 @@ inline std::vector<LayerTap> RandomTaps(int layers, int tokens, int heads, int d
   return taps;
 }
 
-// The patches of the taps, one entry a layer. Borrows from `taps`, which must be contiguous.
+// The patches' queries, keys and values, one entry a layer. Borrows from `taps`, which must be
+// contiguous.
 inline std::vector<HeadVectors> VectorsOf(const std::vector<LayerTap>& taps, int prefix_tokens) {
   std::vector<HeadVectors> layers;
   for (const LayerTap& tap : taps) {

@@ -21,6 +21,7 @@ struct Command {
 };
 
 Command AddGroundCommand(CLI::App& program);
+Command AddHeadsCommand(CLI::App& program);
 Command AddInfoCommand(CLI::App& program);
 Command AddHealthCommand(CLI::App& program);
 

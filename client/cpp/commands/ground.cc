@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -13,14 +12,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 
+#include "client/cpp/commands/choice_flag.h"
 #include "client/cpp/commands/commands.h"
+#include "client/cpp/commands/method_flags.h"
 #include "client/cpp/image_files.h"
+#include "client/cpp/mask.h"
 #include "client/cpp/overlay.h"
 #include "client/cpp/progress_bar.h"
 #include "client/cpp/response_json.h"
 #include "client/cpp/response_text.h"
 #include "core/base/status_macros.h"
-#include "core/image/decode.h"
+#include "core/image/mask_png.h"
 
 namespace objectdino {
 namespace {
@@ -33,25 +35,30 @@ struct GroundFlags {
   bool json = false;
   std::string json_folder;
   std::string overlay_folder;
+  std::string mask_folder;
   size_t concurrency = 1;
 
-  v1::Method method = v1::METHOD_UNSPECIFIED;
-  v1::ResizeMode resize_mode = v1::RESIZE_MODE_UNSPECIFIED;
-  v1::HeadSelection heads = v1::HEAD_SELECTION_UNSPECIFIED;
+  MethodFlags method;
+  v1::MaskRefinement mask_refinement = v1::MASK_REFINEMENT_UNSPECIFIED;
   std::optional<uint32_t> max_objects;
   std::optional<float> min_score;
-  std::optional<uint32_t> input_size;
-  std::optional<uint32_t> clusters;
+  bool proposals = false;
+  bool mirror = false;
+  v1::EmbeddingSource embeddings = v1::EMBEDDING_SOURCE_UNSPECIFIED;
 
   v1::GroundOptions Options() const {
-    v1::GroundOptions options;
-    options.set_method(method);
-    options.set_resize_mode(resize_mode);
-    options.set_head_selection(heads);
+    v1::GroundOptions options = method.Options();
+    options.set_mask_refinement(mask_refinement);
+    if (!overlay_folder.empty() || !mask_folder.empty()) {
+      options.add_outputs(v1::OUTPUT_OBJECTS);
+      options.add_outputs(v1::OUTPUT_OBJECTNESS);
+      options.add_outputs(v1::OUTPUT_PIXEL_MASKS);
+    }
     if (max_objects) options.set_max_objects(*max_objects);
     if (min_score) options.set_min_score(*min_score);
-    if (input_size) options.set_input_size(*input_size);
-    if (clusters) options.set_clusters(*clusters);
+    if (proposals) options.set_proposals(true);
+    if (mirror) options.set_mirror(true);
+    options.set_embedding_source(embeddings);
     return options;
   }
 };
@@ -60,8 +67,9 @@ struct GroundFlags {
 struct Outcome {
   absl::Status status;
   v1::GroundResponse response;
-  std::string overlay_path;  // empty: none was asked for
-  bool unreachable = false;  // the server gave no answer
+  std::string overlay_path;             // empty: none was asked for
+  std::vector<std::string> mask_paths;  // one an object, where they were asked for
+  bool unreachable = false;             // the server gave no answer
 };
 
 // Grounds the images of one command line, `concurrency` at a time; reports them in their order.
@@ -122,6 +130,9 @@ class GroundRun {
       outcome.status = WriteOverlay(path, *bytes, outcome.response);
       outcome.overlay_path = path.string();
     }
+    if (outcome.status.ok() && !flags_.mask_folder.empty()) {
+      outcome.status = WriteMasks(index, outcome);
+    }
     return outcome;
   }
 
@@ -132,15 +143,26 @@ class GroundRun {
 
   static absl::Status WriteOverlay(const fs::path& path, const std::string& bytes,
                                    const v1::GroundResponse& response) {
-    // Decoded as the server did, which has accepted an image of this size.
-    const v1::ImageInfo& info = response.image();
-    DecodeOptions options;
-    options.max_pixels = int64_t{info.height()} * info.width();
-    options.max_dimension = static_cast<int>(std::max(info.height(), info.width()));
-    OBJECTDINO_ASSIGN_OR_RETURN(const DecodedImage decoded, DecodeImage(bytes, options));
-    OBJECTDINO_ASSIGN_OR_RETURN(const Image overlay, DrawOverlay(decoded.image, response));
+    OBJECTDINO_ASSIGN_OR_RETURN(const Image image, DecodeGrounded(bytes, response.image()));
+    OBJECTDINO_ASSIGN_OR_RETURN(const Image overlay, DrawOverlay(image, response));
     OBJECTDINO_ASSIGN_OR_RETURN(const std::string png, EncodePng(overlay));
     return WriteFile(path, png);
+  }
+
+  // NAME.0.png and so on, 255 inside and 0 outside.
+  absl::Status WriteMasks(size_t index, Outcome& outcome) const {
+    const ImageSize size = {static_cast<int>(outcome.response.image().height()),
+                            static_cast<int>(outcome.response.image().width())};
+    for (const v1::GroundedObject& object : outcome.response.objects()) {
+      const fs::path path =
+          fs::path(flags_.mask_folder) / absl::StrCat(names_[index], ".", object.index(), ".png");
+      OBJECTDINO_ASSIGN_OR_RETURN(const std::vector<uint8_t> mask,
+                                  DecodeMask(object.pixel_mask(), size));
+      OBJECTDINO_ASSIGN_OR_RETURN(const std::string png, EncodeMaskPng(mask, size));
+      OBJECTDINO_RETURN_IF_ERROR(WriteFile(path, png));
+      outcome.mask_paths.push_back(path.string());
+    }
+    return absl::OkStatus();
   }
 
   // Reports every image whose predecessors are all reported.
@@ -175,6 +197,7 @@ class GroundRun {
     std::ostream& messages = flags_.json ? console_.err : console_.out;
     if (!flags_.json) messages << GroundingText(file, outcome.response);
     if (!outcome.overlay_path.empty()) messages << "  overlay " << outcome.overlay_path << "\n";
+    for (const std::string& path : outcome.mask_paths) messages << "  mask " << path << "\n";
     messages << std::flush;
   }
 
@@ -222,7 +245,7 @@ int RunGround(const GroundFlags& flags, const Console& console) {
     console.err << "objectdino: " << ErrorText(client.status()) << "\n";
     return kExitUsage;
   }
-  for (const std::string& folder : {flags.json_folder, flags.overlay_folder}) {
+  for (const std::string& folder : {flags.json_folder, flags.overlay_folder, flags.mask_folder}) {
     std::error_code error;
     if (!folder.empty()) fs::create_directories(folder, error);
     if (error) {
@@ -232,44 +255,6 @@ int RunGround(const GroundFlags& flags, const Console& console) {
     }
   }
   return GroundRun(flags, **client, console).Run();
-}
-
-template <typename Enum>
-CLI::Option* AddChoice(CLI::App& parser, const std::string& name, Enum& value,
-                       const std::map<std::string, Enum>& choices, const std::string& help) {
-  std::string names;
-  for (const auto& [choice, _] : choices) absl::StrAppend(&names, names.empty() ? "" : "|", choice);
-  return parser.add_option(name, value, help)
-      ->transform(CLI::Transformer(choices))
-      ->transform(
-          CLI::IsMember(choices))  // put before the first: looks at the name, not the number
-      ->option_text(names);
-}
-
-void AddMethodFlags(CLI::App& parser, GroundFlags& flags) {
-  AddChoice<v1::Method>(parser, "--method", flags.method,
-                        {{"object_dino", v1::METHOD_OBJECT_DINO},
-                         {"object_dino_cut", v1::METHOD_OBJECT_DINO_CUT},
-                         {"object_dino_paper", v1::METHOD_OBJECT_DINO_PAPER},
-                         {"tokencut", v1::METHOD_TOKENCUT},
-                         {"lost", v1::METHOD_LOST},
-                         {"cls_attention", v1::METHOD_CLS_ATTENTION}},
-                        "How objects are found");
-  AddChoice<v1::HeadSelection>(
-      parser, "--heads", flags.heads,
-      {{"clustered", v1::HEAD_SELECTION_CLUSTERED}, {"preset", v1::HEAD_SELECTION_PRESET}},
-      "Which attention heads count");
-  AddChoice<v1::ResizeMode>(
-      parser, "--resize-mode", flags.resize_mode,
-      {{"square", v1::RESIZE_MODE_SQUARE}, {"aspect", v1::RESIZE_MODE_ASPECT}},
-      "How the image is brought to the network's input");
-  parser.add_option("--clusters", flags.clusters, "Clusters of heads, with --heads clustered")
-      ->type_name("K");
-  parser.add_option("--input-size", flags.input_size, "Side of the network's input in pixels")
-      ->type_name("N");
-  parser.add_option("--max-objects", flags.max_objects, "Most objects of an image")->type_name("N");
-  parser.add_option("--min-score", flags.min_score, "Leaves out objects that score less, 0 .. 1")
-      ->type_name("X");
 }
 
 }  // namespace
@@ -288,11 +273,31 @@ Command AddGroundCommand(CLI::App& program) {
   parser
       ->add_option("--overlay", flags->overlay_folder, "Draws DIR/NAME.overlay.png for each image")
       ->type_name("DIR");
+  parser
+      ->add_option("--masks", flags->mask_folder,
+                   "Writes DIR/NAME.0.png and so on, one mask an object: 255 inside, 0 outside")
+      ->type_name("DIR");
+  AddChoice<v1::MaskRefinement>(
+      *parser, "--mask-refinement", flags->mask_refinement,
+      {{"none", v1::MASK_REFINEMENT_NONE}, {"edge_aware", v1::MASK_REFINEMENT_EDGE_AWARE}},
+      "Where the masks' borders lie: on patches or on edges of the image");
   parser->add_option("--concurrency", flags->concurrency, "Images in work at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str()
       ->type_name("N");
-  AddMethodFlags(*parser, *flags);
+  AddMethodFlags(*parser, flags->method);
+  parser->add_option("--max-objects", flags->max_objects, "Most objects of an image")
+      ->type_name("N");
+  parser->add_option("--min-score", flags->min_score, "Leaves out objects that score less, 0 .. 1")
+      ->type_name("X");
+  parser->add_flag("--proposals", flags->proposals,
+                   "Adds proposals: finds more objects, and more that are none");
+  parser->add_flag("--mirror", flags->mirror,
+                   "Looks at the mirror image, too: twice the time, the same answer for both");
+  AddChoice<v1::EmbeddingSource>(*parser, "--embeddings", flags->embeddings,
+                                 {{"final_layer", v1::EMBEDDING_SOURCE_FINAL_LAYER},
+                                  {"object_heads", v1::EMBEDDING_SOURCE_OBJECT_HEADS}},
+                                 "What the embeddings in --json are made of");
   return {parser, [flags](const Console& console) { return RunGround(*flags, console); }};
 }
 

@@ -53,8 +53,8 @@ int RunObjectdino(std::vector<std::string> arguments, const Console& console) {
   program.set_version_flag("--version", "objectdino " OBJECTDINO_VERSION);
   program.footer(kFooter);
   program.require_subcommand(1);
-  const std::array<Command, 3> commands = {AddGroundCommand(program), AddInfoCommand(program),
-                                           AddHealthCommand(program)};
+  const std::array<Command, 4> commands = {AddGroundCommand(program), AddHeadsCommand(program),
+                                           AddInfoCommand(program), AddHealthCommand(program)};
   for (const Command& command : commands) command.parser->footer(kFooter);
   try {
     std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 wants

@@ -20,10 +20,11 @@ using ::testing::FloatNear;
 constexpr PatchGrid kGrid{5, 7, 14};
 constexpr int kPrefix = 3, kHeads = 2, kDim = 6;
 
-TEST(ClsAttention, IsTheModelsSoftmaxOfTheLastTwoLayers) {
-  const auto taps = testing::RandomTaps(4, kPrefix + kGrid.size(), kHeads, kDim, 1);
+// The model's softmax, from layer `first` to the last.
+void ExpectAttentionFrom(int first, const std::vector<LayerTap>& taps,
+                         const std::vector<float>& attention) {
   std::vector<double> expected(kGrid.size(), 0.0);
-  for (int layer = 2; layer < 4; ++layer) {
+  for (size_t layer = first; layer < taps.size(); ++layer) {
     const auto x = taps[layer].qkv.accessor<float, 5>();
     for (int head = 0; head < kHeads; ++head) {
       std::vector<double> e(kPrefix + kGrid.size());
@@ -37,8 +38,14 @@ TEST(ClsAttention, IsTheModelsSoftmaxOfTheLastTwoLayers) {
     }
   }
   const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
-  const std::vector<float> attention = ClsAttention(taps, kPrefix);
   for (int j = 0; j < kGrid.size(); ++j) EXPECT_NEAR(attention[j], expected[j] / total, 1e-6);
+}
+
+TEST(ClsAttention, IsTheModelsSoftmaxOfTheLastLayers) {
+  const auto taps = testing::RandomTaps(4, kPrefix + kGrid.size(), kHeads, kDim, 1);
+  ExpectAttentionFrom(2, taps, ClsAttention(taps, kPrefix));
+  ExpectAttentionFrom(3, taps, ClsAttention(taps, kPrefix, 1));
+  ExpectAttentionFrom(0, taps, ClsAttention(taps, kPrefix, 9));
 }
 
 TEST(AnchoredEvidence, EqualsTheQuadraticForm) {
@@ -71,6 +78,13 @@ TEST(PublishedObjectness, ConstantMapIsFinite) {
 TEST(MinMaxScale, SpansZeroToOneAndConstantIsZero) {
   EXPECT_THAT(MinMaxScale(std::vector<float>{-1, 0, 3}), ElementsAre(0.0f, 0.25f, 1.0f));
   EXPECT_THAT(MinMaxScale(std::vector<float>{2, 2}), Each(0.0f));
+}
+
+TEST(MirrorMean, TurnsBackAveragesAndScales) {
+  const PatchGrid grid{2, 3, 14};
+  const std::vector<float> map = {0, 0, 1, 0, 0, 0};
+  const std::vector<float> mirrored = {1, 0, 0, 0, 0, 0.5f};  // turned back: 0 0 1, 0.5 0 0
+  EXPECT_EQ(MirrorMean(map, mirrored, grid), (std::vector<float>{0, 0, 1, 0.25f, 0, 0}));
 }
 
 }  // namespace

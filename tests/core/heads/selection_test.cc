@@ -52,6 +52,20 @@ TEST(SelectObjectHeads, TieGoesToTheFirstAppearanceWhateverTheNumbering) {
   }
 }
 
+TEST(StableLabels, ObjectClusterIsZeroTheRestByFirstAppearance) {
+  const HeadClusters clusters = {{4, 4, 2, 0, 4, 2, 2, 3, 2}, {{0, 2}, {1, 2}, {2, 0}, {2, 2}}};
+  EXPECT_THAT(StableLabels(clusters, 3), ElementsAre(1, 1, 0, 2, 1, 0, 0, 3, 0));
+}
+
+TEST(StableLabels, DoNotDependOnTheNumberingOfKMeans) {
+  for (const uint32_t seed : {0u, 1u, 7u, 42u, 99u}) {
+    auto selected = SelectObjectHeads(Grouped({0, 0, 1, 0, 2, 1, 1, 2, 1}, 6), 3, 3, 6, 3, seed);
+    ASSERT_TRUE(selected.ok()) << selected.status();
+    EXPECT_THAT(StableLabels(*selected, 3), ElementsAre(1, 1, 0, 1, 2, 0, 0, 2, 0))
+        << "seed " << seed;
+  }
+}
+
 TEST(SelectObjectHeads, NonFiniteDescriptorIsRefused) {
   std::vector<float> data = Grouped({0, 1, 0, 1}, 4);
   data[3] = std::nanf("");

@@ -29,6 +29,30 @@ TEST(UnitPatches, ZeroVectorStaysFinite) {
   EXPECT_TRUE(UnitPatches(tap, kPrefix).isfinite().all().item<bool>());
 }
 
+TEST(PatchComponents, KeepsTheOnesAskedForInTheirOrder) {
+  const LayerTap tap = Tap(6);
+  const at::Tensor patches = tap.qkv[0].slice(0, kPrefix);
+  EXPECT_TRUE(at::equal(PatchComponents(tap, kPrefix, {}), patches));
+  EXPECT_TRUE(at::equal(PatchComponents(tap, kPrefix, {.query = false, .value = false}),
+                        patches.slice(1, 1, 2)));
+  EXPECT_TRUE(at::equal(PatchComponents(tap, kPrefix, {.key = false}),
+                        patches.index_select(1, at::tensor({0, 2}))));
+}
+
+TEST(ExactDescriptors, OfSomeComponentsEqualTheNaiveForm) {
+  const LayerTap tap = Tap(7);
+  for (const AttentionComponents components :
+       {AttentionComponents{.key = false, .value = false}, AttentionComponents{.query = false}}) {
+    const at::Tensor fast = ExactDescriptors(UnitPatches(tap, kPrefix, components), 0.5);
+    for (int head = 0; head < kHeads; ++head) {
+      const auto slow =
+          reference::ExactDescriptor(tap.qkv[0], kPrefix, head, 0.5, components.indices());
+      for (size_t j = 0; j < slow.size(); ++j)
+        ASSERT_NEAR(fast[head][static_cast<int64_t>(j)].item<float>(), slow[j], 1e-6);
+    }
+  }
+}
+
 TEST(ExactDescriptors, EqualsTheNaiveSoftmaxForm) {
   for (const double temperature : {1 / std::sqrt(8.0), 1.0 / 60, 10.0}) {
     const LayerTap tap = Tap(3);

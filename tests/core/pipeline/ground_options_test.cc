@@ -2,6 +2,7 @@
 #include "core/pipeline/ground_options.h"
 
 #include <cmath>
+#include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -46,15 +47,99 @@ TEST(GroundOptions, OutOfRangeNamesFieldRangeAndValue) {
       {[](GroundOptions& o) { o.method = Method::kObjectDinoCut, o.tau = 1.1; },
        "affinity_threshold must be in [-1, 1], got 1.1"},
       {[](GroundOptions& o) { o.seed_rule = true; },
-       "seed_rule has an effect on method OBJECT_DINO_CUT only"},
+       "seed_rule has no effect on method OBJECT_DINO"},
       {[](GroundOptions& o) { o.tau = 0.6; },
        "affinity_threshold has no effect on method OBJECT_DINO"},
+      {[](GroundOptions& o) { o.method = Method::kLost, o.tau = 0.6; },
+       "affinity_threshold has no effect on method LOST"},
+      {[](GroundOptions& o) { o.method = Method::kLost, o.input_size = 574; },
+       "input_size must be in [14, 560], got 574"},
+      {[](GroundOptions& o) { o.temperature = 0.125, o.input_size = 574; },
+       "input_size must be in [14, 560], got 574"},
+      {[](GroundOptions& o) { o.temperature = 0; }, "temperature must be in (0, 100], got 0"},
+      {[](GroundOptions& o) { o.temperature = 101; }, "temperature must be in (0, 100], got 101"},
+      {[](GroundOptions& o) { o.temperature = std::nan(""); },
+       "temperature must be in (0, 100], got nan"},
+      {[](GroundOptions& o) {
+         o.components = {false, false, false};
+       },
+       "components must name at least one"},
   };
   for (const Case& c : cases) {
     GroundOptions options;
     c.spoil(options);
     EXPECT_THAT(options.Validate(Model()),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(c.message)));
+  }
+}
+
+constexpr const char* kHeadOptions[] = {"head_selection",  "clusters",    "seed",
+                                        "components",      "layer_scope", "temperature",
+                                        "embedding_source"};
+
+TEST(GroundOptions, MethodsWithoutHeadsRefuseTheOptionsOfTheirChoice) {
+  for (const Method method : {Method::kTokenCut, Method::kLost, Method::kClsAttention}) {
+    GroundOptions options;
+    options.method = method;
+    EXPECT_THAT(options.Validate(Model()), IsOk());
+    for (const char* name : kHeadOptions) {
+      EXPECT_THAT(options.CheckEffect(name),
+                  StatusIs(absl::StatusCode::kInvalidArgument,
+                           std::string(name) + " has no effect on method " +
+                               std::string(MethodName(method))));
+    }
+    options.layer_scope = LayerScope::kLastLayer;
+    EXPECT_THAT(options.Validate(Model()),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("layer_scope has no")));
+    options.layer_scope = LayerScope::kAll;
+    options.embedding_source = EmbeddingSource::kObjectHeads;
+    EXPECT_THAT(options.Validate(Model()),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("embedding_source has no")));
+  }
+}
+
+TEST(GroundOptions, MethodsWithHeadsTakeTheOptionsOfTheirChoice) {
+  for (const Method method :
+       {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper}) {
+    GroundOptions options;
+    options.method = method;
+    for (const char* name : kHeadOptions) EXPECT_THAT(options.CheckEffect(name), IsOk()) << name;
+  }
+}
+
+TEST(GroundOptions, PresetHeadsRefuseTheOptionsOfTheClusters) {
+  GroundOptions options;
+  options.head_selection = HeadSelection::kPreset;
+  options.layer_scope = LayerScope::kLastLayer;
+  options.components = {.query = false};
+  options.embedding_source = EmbeddingSource::kObjectHeads;
+  EXPECT_THAT(options.Validate(Model()), IsOk());
+  options.clusters = 7;
+  EXPECT_THAT(options.Validate(Model()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("clusters has no effect on head_selection PRESET")));
+  EXPECT_THAT(options.CheckEffect("temperature"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("PRESET")));
+  options.method = Method::kObjectDinoPaper;  // its map is made of the descriptors
+  EXPECT_THAT(options.CheckEffect("temperature"), IsOk());
+}
+
+TEST(GroundOptions, ProposalsJoinTheRegionsOfEveryMethod) {
+  for (const Method method : kAllMethods) {
+    GroundOptions options;
+    options.method = method;
+    options.proposals = true;
+    EXPECT_THAT(options.Validate(Model()), IsOk()) << MethodName(method);
+  }
+}
+
+TEST(GroundOptions, ThresholdIsOfTheCuts) {
+  for (const Method method : kAllMethods) {
+    GroundOptions options;
+    options.method = method;
+    const bool cuts = method == Method::kObjectDinoCut || method == Method::kObjectDinoPaper ||
+                      method == Method::kTokenCut;
+    EXPECT_EQ(options.CheckEffect("affinity_threshold").ok(), cuts) << MethodName(method);
   }
 }
 
