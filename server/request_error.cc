@@ -28,6 +28,10 @@ absl::Status FieldError(absl::string_view field, absl::string_view what) {
   return WithField(absl::InvalidArgumentError(absl::StrCat(field, " ", what)), field);
 }
 
+absl::Status UnknownValue(absl::string_view field, int value) {
+  return FieldError(field, absl::StrCat("has the unknown value ", value));
+}
+
 absl::Status FieldUnimplemented(absl::string_view field, absl::string_view what) {
   return WithField(absl::UnimplementedError(absl::StrCat(field, " ", what)), field);
 }

@@ -17,6 +17,9 @@ namespace objectdino {
 // INVALID_ARGUMENT "<field> <what>", e.g. ("options.clusters", "must be in [2, 64], got 1").
 absl::Status FieldError(absl::string_view field, absl::string_view what);
 
+// INVALID_ARGUMENT for an enum value that the contract does not know.
+absl::Status UnknownValue(absl::string_view field, int value);
+
 // UNIMPLEMENTED "<field> <what>".
 absl::Status FieldUnimplemented(absl::string_view field, absl::string_view what);
 
