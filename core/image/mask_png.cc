@@ -14,8 +14,7 @@
 namespace objectdino {
 
 absl::StatusOr<std::string> EncodeMaskPng(absl::Span<const uint8_t> mask, ImageSize size) {
-  OBJECTDINO_CHECK(!mask.empty() &&
-                   mask.size() == static_cast<size_t>(size.height) * size.width);
+  OBJECTDINO_CHECK(!mask.empty() && mask.size() == static_cast<size_t>(size.height) * size.width);
   try {
     const cv::Mat1b bits(size.height, size.width, const_cast<uint8_t*>(mask.data()));  // only read
     std::vector<uint8_t> png;

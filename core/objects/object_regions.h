@@ -25,8 +25,8 @@ std::vector<Region> RegionsAboveOtsu(absl::Span<const float> map, absl::Span<con
                                      const PatchGrid& grid);
 
 // `objectness` is [rows, cols] in [0, 1]. Regions by falling weight (summed objectness); of those
-// with fewer than `min_patches` patches only the heaviest of all can be among them. Never empty: a constant map is
-// one region.
+// with fewer than `min_patches` patches only the heaviest of all can be among them. Never empty: a
+// constant map is one region.
 std::vector<Region> ObjectRegions(absl::Span<const float> objectness, const PatchGrid& grid,
                                   int min_patches);
 

@@ -14,7 +14,7 @@
 namespace objectdino {
 namespace {
 
-constexpr int kFlatContrast = 2;       // of 255: below this an image is one flat colour
+constexpr int kFlatContrast = 2;         // of 255: below this an image is one flat colour
 constexpr float kInside = 0.5F + 1e-5F;  // a tie is outside, however it was rounded
 
 // For an axis of `pixels` and `patches`: the patch that each pixel's centre falls in, exactly:

@@ -34,8 +34,8 @@ namespace objectdino {
 
 enum class MaskRefinement { kNone, kEdgeAware };
 
-inline constexpr int kMaskWorkingSide = 320;    // pixels of the longer side, at most
-inline constexpr double kMaskAgreement = 0.5;   // TokenCut's rule for its bilateral solver
+inline constexpr int kMaskWorkingSide = 320;   // pixels of the longer side, at most
+inline constexpr double kMaskAgreement = 0.5;  // TokenCut's rule for its bilateral solver
 
 // [height, width] of 0 and 1: the exact mask. `mask` is [rows, cols], non-zero = inside.
 std::vector<uint8_t> UpsampleMask(absl::Span<const uint8_t> mask, const PatchGrid& grid,

@@ -72,8 +72,8 @@ absl::StatusOr<std::vector<Region>> CutRecursively(absl::Span<const float> affin
     patches = std::move(rest);
     const auto left = static_cast<int>(patches.size());
     if (left < std::max(3, 2 * options.min_patches)) return found;
-    OBJECTDINO_ASSIGN_OR_RETURN(
-        cut, CutGraph(SubGraph(affinity, size, patches), left, options.cut));
+    OBJECTDINO_ASSIGN_OR_RETURN(cut,
+                                CutGraph(SubGraph(affinity, size, patches), left, options.cut));
     if (cut.degenerate) return found;
   }
 }

@@ -29,8 +29,8 @@ namespace objectdino {
 
 // Chooses the object's side of a cut. `patches` are the numbers on the grid of the nodes that the
 // Fiedler vector is over, ascending; the bipartition is over nodes, too.
-using SideRule = std::function<Bipartition(absl::Span<const double> fiedler,
-                                           absl::Span<const int> patches)>;
+using SideRule =
+    std::function<Bipartition(absl::Span<const double> fiedler, absl::Span<const int> patches)>;
 
 struct RecursiveCutOptions {
   NormalizedCutOptions cut;  // of what is left

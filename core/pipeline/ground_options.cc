@@ -66,9 +66,9 @@ absl::Status GroundOptions::CheckEffect(absl::string_view option) const {
   };
   const bool effective = option == "affinity_threshold" ? CutsGraph(method)
                          : option == "seed_rule"        ? method == Method::kObjectDinoCut
-                         : option == "mirror" ? method == Method::kObjectDino ||
-                                                    method == Method::kClsAttention
-                                                        : SelectsHeads();
+                         : option == "mirror"
+                             ? method == Method::kObjectDino || method == Method::kClsAttention
+                             : SelectsHeads();
   if (!effective) return no_effect(absl::StrCat("method ", MethodName(method)));
   // Without clusters there is no use for descriptors, except that the published map is one.
   const bool of_clusters = option == "clusters" || option == "seed" ||

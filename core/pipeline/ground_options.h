@@ -71,16 +71,16 @@ struct GroundOptions {
   ResizeMode resize_mode = ResizeMode::kSquare;
   int max_objects = 10;  // 1 .. 100
   double min_score = 0;  // 0 .. 1, objects below are left out
-  int min_patches =
-      0;  // 0 = 1 % of the patches (0.4 % from 400 patches on); regions smaller than this are left out (never the first)
+  int min_patches = 0;   // 0 = 1 % of the patches (0.4 % from 400 patches on); regions smaller than
+                         // this are left out (never the first)
   double tau =
       kTauOfMethod;  // affinity threshold of the cuts, -1 .. 1; kTauOfMethod = the method's default
   bool seed_rule =
       false;  // kObjectDinoCut: choose the side by the published seed rule instead of CLS attention
-  bool mirror = false;  // kObjectDino, kClsAttention: average the map with that of the mirror image;
-                        // twice the time, and mirrored images give mirrored answers
-  bool proposals = false;  // add the regions of a merge tree of patches: more objects are found, and
-                           // more that are none
+  bool mirror = false;     // kObjectDino, kClsAttention: average the map with that of the mirror
+                           // image; twice the time, and mirrored images give mirrored answers
+  bool proposals = false;  // add the regions of a merge tree of patches: more objects are found,
+                           // and more that are none
   EmbeddingSource embedding_source = EmbeddingSource::kFinalLayer;
   bool patch_embeddings = false;  // fill Grounding::patch_vectors
   bool head_maps = false;         // fill Grounding::head_maps

@@ -127,14 +127,15 @@ struct Grounder::State {
         ReadHeads(forward.taps, input.grid, model, options));
     result.cls_attention = evidence.cls_attention;
     forward.taps.clear();
+    result.timings.heads_ms = watch.Lap();
     if (options.mirror) {
       OBJECTDINO_RETURN_IF_ERROR(AddMirror(input, options, evidence));
+      result.timings.backbone_ms += watch.Lap();  // nearly all of it
     }
     result.heads = std::move(evidence.heads);
     const std::vector<float> head_values = std::move(evidence.head_values);
     result.head_clusters = std::move(evidence.clusters);
     result.head_maps = std::move(evidence.maps);
-    result.timings.heads_ms = watch.Lap();
 
     Discovery found;  // objectness [N], regions
     if (!blank) {
@@ -143,7 +144,8 @@ struct Grounder::State {
     found.objectness.resize(input.grid.size(), 0.0f);
     result.warnings.insert(result.warnings.end(), found.warnings.begin(), found.warnings.end());
     const PatchVectors unit_tokens{tokens, model.width};
-    const PatchVectors unit_values{head_values, static_cast<int>(result.heads.size()) * model.head_dim()};
+    const PatchVectors unit_values{head_values,
+                                   static_cast<int>(result.heads.size()) * model.head_dim()};
     const bool of_heads = options.embedding_source == EmbeddingSource::kObjectHeads;
     const PatchVectors& embedding = of_heads ? unit_values : unit_tokens;
     result.objects = ObjectsOfRegions(std::move(found.regions), found.objectness, unit_tokens,

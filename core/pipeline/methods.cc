@@ -65,9 +65,9 @@ absl::Status CutObjects(const HeadEvidence& evidence, const Cut& cut, const Patc
   recursion.max_regions = options.max_objects;
   recursion.min_patches = MinPatches(options, grid);
   recursion.stop_objectness = OtsuThreshold(found.objectness);
-  OBJECTDINO_ASSIGN_OR_RETURN(found.regions,
-                              CutRecursively(evidence.affinity, cut.first.fiedler,
-                                             found.objectness, grid, cut.choose_side, recursion));
+  OBJECTDINO_ASSIGN_OR_RETURN(
+      found.regions, CutRecursively(evidence.affinity, cut.first.fiedler, found.objectness, grid,
+                                    cut.choose_side, recursion));
   return absl::OkStatus();
 }
 
@@ -103,9 +103,9 @@ absl::StatusOr<Discovery> CutHeads(HeadEvidence evidence, const PatchGrid& grid,
   Discovery found;
   found.objectness = std::move(evidence.objectness);
   if (IsConstant(found.objectness)) return found;
-  OBJECTDINO_ASSIGN_OR_RETURN(
-      const Cut cut, CutAffinity(evidence, grid, options, paper ? kTauPublished : kTauCut,
-                                 paper || options.seed_rule, found.warnings));
+  OBJECTDINO_ASSIGN_OR_RETURN(const Cut cut,
+                              CutAffinity(evidence, grid, options, paper ? kTauPublished : kTauCut,
+                                          paper || options.seed_rule, found.warnings));
   OBJECTDINO_RETURN_IF_ERROR(CutObjects(evidence, cut, grid, options, found));
   return found;
 }

@@ -34,8 +34,8 @@ std::vector<Candidate> Select(std::vector<Candidate> candidates, const GroundOpt
   for (Candidate& candidate : candidates) {
     if (static_cast<int>(selected.size()) == options.max_objects) break;
     if (candidate.score < options.min_score) break;
-    const bool repeats = std::any_of(
-        selected.begin(), selected.end(), [&candidate](const Candidate& better) {
+    const bool repeats =
+        std::any_of(selected.begin(), selected.end(), [&candidate](const Candidate& better) {
           return BoxIou(candidate.box, better.box) > kDistinctIou;
         });
     if (!repeats) selected.push_back(std::move(candidate));
@@ -80,9 +80,8 @@ std::vector<GroundedObject> ObjectsOfRegions(std::vector<Region> regions,
     const std::vector<double> shares = ShareScores(from, objectness);
     for (size_t i = 0; i < from.size(); ++i) {
       if (!candidates.empty() && from[i].patches < min_patches) continue;
-      const double score = options.SelectsHeads()
-                               ? ObjectScore(objectness, from[i].mask, grid, kind)
-                               : shares[i];
+      const double score =
+          options.SelectsHeads() ? ObjectScore(objectness, from[i].mask, grid, kind) : shares[i];
       const Box box = RegionBox(from[i].mask, grid, image);
       candidates.push_back({std::move(from[i]), score, box});
     }

@@ -25,11 +25,12 @@ struct PatchVectors {
 
 // Regions become objects, best first. Scores: ObjectScore where the method selects heads; for the
 // methods to compare with, whose maps it was not made for, Otsu's separability of the map by all
-// regions times the region's share of their weight, which keeps the published order. With options.proposals, the regions of
-// a merge tree over `tokens` join them. Left out: boxes that overlap a better one's (IoU above
-// 0.5), regions below MinPatches (but for the first), scores below options.min_score, and what
-// comes after options.max_objects. `embedding` is what PoolObjectEmbedding pools.
-// Thread-safety: pure function. Cost: O(N (width + regions)), and TreeRegions.
+// regions times the region's share of their weight, which keeps the published order. With
+// options.proposals, the regions of a merge tree over `tokens` join them. Left out: boxes that
+// overlap a better one's (IoU above 0.5), regions below MinPatches (but for the first), scores
+// below options.min_score, and what comes after options.max_objects. `embedding` is what
+// PoolObjectEmbedding pools. Thread-safety: pure function. Cost: O(N (width + regions)), and
+// TreeRegions.
 std::vector<GroundedObject> ObjectsOfRegions(std::vector<Region> regions,
                                              absl::Span<const float> objectness,
                                              const PatchVectors& tokens,
