@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must not change an answer, and when there is no answer: flips, brightness, padding; gray, noise, gradients."""
 import io
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -46,12 +47,22 @@ def box_iou(a, b):
     return inner / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - inner)
 
 
-def test_flipped_images_give_flipped_masks(real_server, ground):
+def flip_ious(server, ground, **options):
+    """IoU of each photograph's best mask with that of its mirror image, turned back."""
     ious = []
     for image in photographs():
-        straight, flipped = ground(real_server, png(image)), ground(real_server, png(ImageOps.mirror(image)))
-        ious.append(mask_iou(mask(straight.objects[0].mask), mask(flipped.objects[0].mask)[:, ::-1]))
-    assert np.mean(ious) > 0.9, sorted(ious)
+        straight = ground(server, png(image), **options)
+        mirrored = ground(server, png(ImageOps.mirror(image)), **options)
+        ious.append(mask_iou(mask(straight.objects[0].mask), mask(mirrored.objects[0].mask)[:, ::-1]))
+    return ious
+
+
+def test_mirrored_images_give_mirrored_masks(real_server, ground):
+    """The network is not symmetric; where two objects compete, the other one may win. With `mirror` the answer is."""
+    ious = flip_ious(real_server, ground)
+    assert np.median(ious) > 0.9 and np.mean(ious) > 0.8, sorted(ious)
+    ious = flip_ious(real_server, ground, mirror=True)
+    assert np.mean(ious) > 0.97, sorted(ious)
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.2])
@@ -64,14 +75,39 @@ def test_brightness_keeps_boxes(real_server, ground, factor):
 
 
 def test_padding_does_not_move_boxes(real_server, ground):
-    """A border of the photograph's mean colour, a sixteenth of its size a side."""
+    """A border of the photograph's mean colour, two patches a side, at the same scale: the patches stay where they are."""
     ious = []
     for image in photographs():
+        image = image.resize((448, 448))
         mean = tuple(np.asarray(image).reshape(-1, 3).mean(0).astype(int).tolist())
-        across, down = image.width // 16, image.height // 16
-        padded = ground(real_server, png(ImageOps.expand(image, (across, down), mean)))
-        ious.append(box_iou(best(ground(real_server, png(image))), best(padded) - [across, down, across, down]))
-    assert np.median(ious) > 0.85, sorted(ious)
+        padded = ground(real_server, png(ImageOps.expand(image, (28, 28), mean)), input_size=504)
+        ious.append(box_iou(best(ground(real_server, png(image), input_size=448)), best(padded) - 28))
+    assert np.median(ious) > 0.8, sorted(ious)
+
+
+def has_both(answer, truth):
+    """Each of two boxes is found by a box of its own, IoU >= 0.5."""
+    found = [np.array([o.box.x1, o.box.y1, o.box.x2, o.box.y2]) for o in answer.objects]
+    return any(box_iou(a, truth[0]) >= 0.5 and box_iou(b, truth[1]) >= 0.5
+               for i, a in enumerate(found) for j, b in enumerate(found) if i != j)
+
+
+def test_two_objects_are_found_in_photographs_of_two(real_server, ground):
+    pairs = []
+    for annotation in sorted((DATA / "raccoon" / "annotations").glob("*.xml")):
+        bounds = [found.find("bndbox") for found in ElementTree.parse(annotation).getroot().findall("object")]
+        if len(bounds) == 2:
+            truth = [np.array([float(b.find(side).text) for side in ("xmin", "ymin", "xmax", "ymax")]) for b in bounds]
+            pairs.append((png(Image.open(DATA / "raccoon" / "images" / f"{annotation.stem}.jpg").convert("RGB")), truth))
+    if not pairs:
+        pytest.skip("NOT TESTED: raccoon is not beside the checkout (../shared/data)")
+    assert len(pairs) == 15
+
+    def both(**options):
+        return sum(has_both(ground(real_server, image, **options), truth) for image, truth in pairs)
+    assert both() >= 3
+    assert both(proposals=True) >= 6
+    assert both(proposals=True, input_size=448) >= 8
 
 
 def empty_scenes():

@@ -4,9 +4,10 @@
 #ifndef OBJECTDINO_TESTS_REFERENCE_GUIDED_FILTER_REFERENCE_H_
 #define OBJECTDINO_TESTS_REFERENCE_GUIDED_FILTER_REFERENCE_H_
 
-#include <Eigen/Dense>
 #include <cstdint>
 #include <vector>
+
+#include <Eigen/Dense>
 
 #include "core/base/patch_grid.h"
 

@@ -58,7 +58,8 @@ inline Mask EdgeAwareMask(const std::vector<uint8_t>& rgb, ImageSize image, cons
   for (int i = 0; i < pixels; ++i) {
     const int patch = PatchAt(i / image.width, i % image.width, grid, image);
     exact[i] = object[patch];
-    allowed[i] = object[patch] != 0 || (IsNear(object, patch, grid) && !IsNear(others, patch, grid));
+    allowed[i] =
+        object[patch] != 0 || (IsNear(object, patch, grid) && !IsNear(others, patch, grid));
   }
   const auto smooth =
       GuidedFilter(rgb, image, static_cast<int>(std::lround(1.0 * image.height / grid.rows)),

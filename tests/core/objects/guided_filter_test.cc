@@ -39,8 +39,8 @@ TEST(GuidedFilter, RandomPictures_EqualTheDefinition) {
   const struct {
     int height, width;
     GuidedFilter::Radius radius;
-  } cases[] = {{20, 30, {2, 3}}, {17, 9, {4, 1}}, {1, 40, {1, 5}},
-               {40, 1, {5, 2}},  {3, 2, {7, 9}},  {1, 1, {1, 1}},  {12, 12, {0, 0}}};
+  } cases[] = {{20, 30, {2, 3}}, {17, 9, {4, 1}}, {1, 40, {1, 5}}, {40, 1, {5, 2}},
+               {3, 2, {7, 9}},   {1, 1, {1, 1}},  {12, 12, {0, 0}}};
   unsigned seed = 0;
   for (const auto& c : cases) {
     const Picture p = RandomPicture(++seed, c.height, c.width);

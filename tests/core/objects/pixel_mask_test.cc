@@ -95,14 +95,13 @@ Scene RandomScene(unsigned seed) {
   const int centre_y = between(0, scene.size.height);
   const int centre_x = between(0, scene.size.width);
   const int radius = between(6, 20);
-  scene.rgb = seed % 4 == 0
-                  ? Noise(scene.size, seed)
-                  : Paint(
-                        scene.size,
-                        [=](int y, int x) {
-                          return std::hypot(y - centre_y, x - centre_x) < radius;
-                        },
-                        seed % 4 == 1 ? 50 : 4);
+  scene.rgb =
+      seed % 4 == 0
+          ? Noise(scene.size, seed)
+          : Paint(
+                scene.size,
+                [=](int y, int x) { return std::hypot(y - centre_y, x - centre_x) < radius; },
+                seed % 4 == 1 ? 50 : 4);
   for (int patch = 0; patch < scene.grid.size(); ++patch) {
     const int row = patch / scene.grid.cols;
     const int col = patch % scene.grid.cols;
@@ -119,8 +118,8 @@ Mask Mirror(const Mask& values, ImageSize size, bool vertically, int channels = 
   Mask out(values.size());
   for (int y = 0; y < size.height; ++y) {
     for (int x = 0; x < size.width; ++x) {
-      const int from = vertically ? (size.height - 1 - y) * size.width + x
-                                  : y * size.width + size.width - 1 - x;
+      const int from =
+          vertically ? (size.height - 1 - y) * size.width + x : y * size.width + size.width - 1 - x;
       std::copy_n(values.begin() + from * channels, channels,
                   out.begin() + (y * size.width + x) * channels);
     }
@@ -170,9 +169,8 @@ TEST(PixelMasker, SharpColourEdge_IsTheBorder) {
   const PatchGrid grid = {12, 16, 14};
   const auto disc = [](int y, int x) { return std::hypot(y - 63, x - 77) < 34; };
   const Mask truth = MaskWhere(size, disc);
-  const Mask object = MaskWhere({12, 16}, [&](int row, int col) {
-    return disc(row * 10 + 5, col * 10 + 5);
-  });
+  const Mask object =
+      MaskWhere({12, 16}, [&](int row, int col) { return disc(row * 10 + 5, col * 10 + 5); });
   const Mask mask = EdgeAware(Paint(size, disc, 6), size, grid, object, Mask(192, 0));
   EXPECT_GT(Iou(mask, truth), 0.98);
   EXPECT_LT(Iou(UpsampleMask(object, grid, size), truth), 0.95);
@@ -270,8 +268,7 @@ TEST(PixelMasker, OddShapes_GiveMasksOfTheirSize) {
   for (const ImageSize& size : sizes) {
     for (const PatchGrid& grid : grids) {
       const Mask object = Patches(grid, 0, 0, (grid.rows + 1) / 2, (grid.cols + 1) / 2);
-      const Mask mask =
-          EdgeAware(Noise(size, 5), size, grid, object, Mask(object.size(), 0));
+      const Mask mask = EdgeAware(Noise(size, 5), size, grid, object, Mask(object.size(), 0));
       EXPECT_EQ(mask.size(), static_cast<size_t>(size.height) * size.width);
       EXPECT_THAT(mask, Each(Lt(2)));
       const Mask exact = UpsampleMask(object, grid, size);

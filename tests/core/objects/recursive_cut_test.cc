@@ -57,7 +57,8 @@ absl::StatusOr<std::vector<Region>> Cut(const Scene& scene, RecursiveCutOptions 
 }
 
 const Scene& TwoObjects() {
-  static const auto& scene = *new Scene(Draw({"........", ".aaa....", ".aaa.bb.", ".....bb.", "........"}));
+  static const auto& scene =
+      *new Scene(Draw({"........", ".aaa....", ".aaa.bb.", ".....bb.", "........"}));
   return scene;
 }
 
@@ -68,12 +69,13 @@ TEST(CutRecursively, OneRegionAsked_IsThatOfTheFirstCut) {
 }
 
 TEST(CutRecursively, TwoObjects_AreFound_AndTheRestStops) {
-  const auto cut = Cut(TwoObjects(), {.cut = {}, .max_regions = 9, .min_patches = 2, .stop_objectness = 0.5f});
+  const auto cut =
+      Cut(TwoObjects(), {.cut = {}, .max_regions = 9, .min_patches = 2, .stop_objectness = 0.5f});
   ASSERT_THAT(cut, IsOk());
   std::vector<std::vector<uint8_t>> masks;
   for (const Region& region : *cut) masks.push_back(region.mask);
-  EXPECT_THAT(masks, ::testing::UnorderedElementsAre(MaskOf(TwoObjects(), 'a'),
-                                                     MaskOf(TwoObjects(), 'b')));
+  EXPECT_THAT(
+      masks, ::testing::UnorderedElementsAre(MaskOf(TwoObjects(), 'a'), MaskOf(TwoObjects(), 'b')));
 }
 
 TEST(CutRecursively, RegionsAreDisjoint) {
