@@ -9,8 +9,8 @@ namespace objectdino {
 namespace {
 
 // Unset stay: affinity_threshold, of which the default method has no use, temperature, since its
-// descriptors know none, mask_refinement and mask_format, of which the default outputs have none, and
-// min_patches, which depends on the size of the grid.
+// descriptors know none, mask_refinement and mask_format, of which the default outputs have none,
+// and min_patches, which depends on the size of the grid.
 v1::GroundOptions EncodeDefaults(const GroundOptions& options, const ReplyOptions& reply) {
   v1::GroundOptions out;
   out.add_outputs(v1::OUTPUT_OBJECTS);
