@@ -92,6 +92,7 @@ absl::Status CheckEffects(const v1::GroundOptions& wire, const GroundOptions& op
       {"components", !wire.components().empty()},
       {"layer_scope", wire.layer_scope() != v1::LAYER_SCOPE_UNSPECIFIED},
       {"temperature", wire.has_temperature()},
+      {"mirror", wire.has_mirror()},
       {"affinity_threshold", wire.has_affinity_threshold()}};
   for (const auto& [option, is_set] : set) {
     if (is_set) OBJECTDINO_RETURN_IF_ERROR(options.CheckEffect(option));

@@ -12,9 +12,9 @@
 
 namespace objectdino {
 
-// Takes every choice of `wire` over into `parsed`; UNSPECIFIED leaves what is there. INVALID_ARGUMENT
-// for a value that this contract does not know or an option without effect, UNIMPLEMENTED for one
-// that this server does not offer; each with the path of the field.
+// Takes every choice of `wire` over into `parsed`; UNSPECIFIED leaves what is there.
+// INVALID_ARGUMENT for a value that this contract does not know or an option without effect,
+// UNIMPLEMENTED for one that this server does not offer; each with the path of the field.
 absl::Status ParseChoices(const v1::GroundOptions& wire, ParsedRequest& parsed);
 
 }  // namespace objectdino

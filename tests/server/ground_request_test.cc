@@ -58,6 +58,13 @@ TEST(GroundRequest, NoOptions_AreTheDefaultsOfTheCore) {
   EXPECT_TRUE(parsed->decode.apply_orientation);
 }
 
+TEST(GroundRequest, Mirror_ArrivesInTheCore) {
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_mirror(true);
+  EXPECT_TRUE(Parse(request)->options.mirror);
+  EXPECT_FALSE(Parse(RawRequest())->options.mirror);
+}
+
 TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   v1::GroundRequest request = RawRequest();
   v1::GroundOptions* wire = request.mutable_options();
@@ -285,6 +292,13 @@ INSTANTIATE_TEST_SUITE_P(
         Option(
             "ThresholdWithoutCut", [](auto* o) { o->set_affinity_threshold(0.5); },
             "affinity_threshold"),
+        Option(
+            "MirrorOfACut",
+            [](auto* o) {
+              o->set_method(v1::METHOD_OBJECT_DINO_CUT);
+              o->set_mirror(false);
+            },
+            "mirror"),
         Option(
             "ObjectPatchesWithoutPatches", [](auto* o) { o->set_object_patches_only(true); },
             "object_patches_only"),
