@@ -4,12 +4,11 @@
 #include "ATen/ATen.h"
 
 #include "core/base/status_macros.h"
+#include "core/heads/similarity.h"
 #include "core/heads/to_vector.h"
 
 namespace objectdino {
 namespace {
-
-constexpr double kNormFloor = 1e-12;
 
 at::Tensor Keys(const LayerTap& tap, int prefix_tokens) {
   return tap.qkv[0].slice(0, prefix_tokens).select(1, 1).flatten(1);  // [N, D]
@@ -35,8 +34,7 @@ std::vector<float> HeadAffinity(absl::Span<const at::Tensor> unit_patches,
 }
 
 std::vector<float> KeyAffinity(const LayerTap& tap, int prefix_tokens) {
-  const at::Tensor keys = Keys(tap, prefix_tokens);  // [N, D]
-  const at::Tensor unit = keys / at::linalg_vector_norm(keys, 2, {-1}, true).clamp_min(kNormFloor);
+  const at::Tensor unit = UnitVectors(Keys(tap, prefix_tokens));  // [N, D]
   return ToVector(at::mm(unit, unit.t()));
 }
 

@@ -13,6 +13,10 @@ namespace {
 constexpr double kNormFloor = 1e-12;
 }  // namespace
 
+at::Tensor UnitVectors(const at::Tensor& x) {
+  return x / at::linalg_vector_norm(x, 2, {-1}, /*keepdim=*/true).clamp_min_(kNormFloor);
+}
+
 at::Tensor PatchComponents(const LayerTap& tap, int prefix_tokens,
                            const AttentionComponents& components) {
   OBJECTDINO_CHECK(!components.none());
@@ -25,8 +29,7 @@ at::Tensor PatchComponents(const LayerTap& tap, int prefix_tokens,
 
 at::Tensor UnitPatches(const LayerTap& tap, int prefix_tokens,
                        const AttentionComponents& components) {
-  const at::Tensor x = PatchComponents(tap, prefix_tokens, components);  // [N, R, H, d]
-  return x / at::linalg_vector_norm(x, 2, {-1}, /*keepdim=*/true).clamp_min_(kNormFloor);
+  return UnitVectors(PatchComponents(tap, prefix_tokens, components));  // [N, R, H, d]
 }
 
 at::Tensor ExactDescriptors(const at::Tensor& unit_patches, double temperature) {

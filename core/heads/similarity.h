@@ -15,6 +15,9 @@
 
 namespace objectdino {
 
+// x / max(||x||, 1e-12) over the last axis; the shape stays.
+at::Tensor UnitVectors(const at::Tensor& x);
+
 // The patches' components of one image: [N, R, H, d]. Prefix tokens are dropped; a view of the tap
 // where all three are used. REQUIRES: a tap with batch size 1, at least one component.
 at::Tensor PatchComponents(const LayerTap& tap, int prefix_tokens,

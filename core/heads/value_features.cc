@@ -6,13 +6,13 @@
 #include "ATen/ATen.h"
 
 #include "core/base/status_macros.h"
+#include "core/heads/similarity.h"
 #include "core/heads/to_vector.h"
 
 namespace objectdino {
 namespace {
 
 constexpr int kValue = 2;  // in q, k, v
-constexpr double kNormFloor = 1e-12;
 
 }  // namespace
 
@@ -22,8 +22,7 @@ std::vector<float> ValueFeatures(absl::Span<const LayerTap> taps, int prefix_tok
   std::vector<at::Tensor> parts;
   for (const HeadRef& ref : heads) {
     const at::Tensor values = taps[ref.layer].qkv[0].slice(0, prefix_tokens).select(1, kValue);
-    const at::Tensor head = values.select(1, ref.head);  // [N, d]
-    parts.push_back(head / at::linalg_vector_norm(head, 2, {-1}, true).clamp_min(kNormFloor));
+    parts.push_back(UnitVectors(values.select(1, ref.head)));  // [N, d]
   }
   return ToVector(at::cat(parts, 1) / std::sqrt(static_cast<double>(heads.size())));
 }

@@ -17,6 +17,7 @@
 
 #include "core/base/status_macros.h"
 #include "core/heads/object_map.h"
+#include "core/heads/similarity.h"
 #include "core/heads/to_vector.h"
 #include "core/pipeline/head_evidence.h"
 #include "core/pipeline/methods.h"
@@ -115,9 +116,8 @@ struct Grounder::State {
 
     ForwardResult forward = backbone->Forward(InputTensor(input), {});  // q, k, v of L layers
     const at::Tensor patches = forward.tokens[0].slice(0, model.prefix_tokens());  // [N, D]
-    const at::Tensor unit =
-        patches / at::linalg_vector_norm(patches, 2, {-1}, true).clamp_min(1e-12);
-    std::vector<float> tokens = ToVector(unit);  // [N, D]
+    const at::Tensor unit = UnitVectors(patches);                                  // [N, D]
+    const std::vector<float> tokens = ToVector(unit);
     OBJECTDINO_RETURN_IF_ERROR(CheckFinite(tokens));
     blank = blank || (!model.random_weights && AllAlike(unit, result.warnings));
     result.timings.backbone_ms = watch.Lap();
