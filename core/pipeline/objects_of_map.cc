@@ -77,11 +77,12 @@ std::vector<GroundedObject> ObjectsOfRegions(std::vector<Region> regions,
   const int min_patches = MinPatches(options, grid);
   std::vector<Candidate> candidates;
   const auto add = [&](std::vector<Region>& from, RegionKind kind) {
-    const std::vector<double> shares = ShareScores(from, objectness);
+    std::vector<double> shares;
+    if (!options.SelectsHeads()) shares = ShareScores(from, objectness);
     for (size_t i = 0; i < from.size(); ++i) {
       if (!candidates.empty() && from[i].patches < min_patches) continue;
       const double score =
-          options.SelectsHeads() ? ObjectScore(objectness, from[i].mask, grid, kind) : shares[i];
+          shares.empty() ? ObjectScore(objectness, from[i].mask, grid, kind) : shares[i];
       const Box box = RegionBox(from[i].mask, grid, image);
       candidates.push_back({std::move(from[i]), score, box});
     }
