@@ -9,27 +9,10 @@
 #include "client/cpp/grounding_client.h"
 #include "core/base/status_macros.h"
 #include "core/math/rle.h"
+#include "server/codec.h"
 
 namespace objectdino {
 namespace {
-
-v1::Method WireMethod(Method method) {
-  switch (method) {
-    case Method::kObjectDino:
-      return v1::METHOD_OBJECT_DINO;
-    case Method::kObjectDinoCut:
-      return v1::METHOD_OBJECT_DINO_CUT;
-    case Method::kObjectDinoPaper:
-      return v1::METHOD_OBJECT_DINO_PAPER;
-    case Method::kTokenCut:
-      return v1::METHOD_TOKENCUT;
-    case Method::kLost:
-      return v1::METHOD_LOST;
-    case Method::kClsAttention:
-      return v1::METHOD_CLS_ATTENTION;
-  }
-  return v1::METHOD_UNSPECIFIED;
-}
 
 // Fields that a method may have no use for are set only where they differ from the core's default,
 // which is the server's too.
@@ -37,7 +20,7 @@ v1::GroundOptions WireOptions(const GroundOptions& options, bool masks) {
   const GroundOptions defaults;
   v1::GroundOptions wire;
   wire.add_outputs(masks ? v1::OUTPUT_PIXEL_MASKS : v1::OUTPUT_OBJECTS);
-  wire.set_method(WireMethod(options.method));
+  wire.set_method(EncodeMethod(options.method));
   wire.set_input_size(static_cast<uint32_t>(options.input_size));
   wire.set_resize_mode(options.resize_mode == ResizeMode::kSquare ? v1::RESIZE_MODE_SQUARE
                                                                   : v1::RESIZE_MODE_ASPECT);
