@@ -9,8 +9,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+
+#include "core/base/mutex.h"
 
 namespace objectdino {
 
@@ -34,7 +35,8 @@ class InFlight {
 
  private:
   const int limit_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
+  CondVar left_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   int places_taken_ ABSL_GUARDED_BY(mutex_) = 0;
   int not_done_ ABSL_GUARDED_BY(mutex_) = 0;
