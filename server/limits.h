@@ -17,6 +17,8 @@ struct Limits {
   int64_t max_request_bytes = int64_t{32} << 20;
   int64_t max_response_bytes = int64_t{64} << 20;
   int max_inflight = 64;                              // requests waiting or computed
+  int max_queue = 64;                                 // requests admitted and not yet computed
+  int64_t max_inflight_bytes = int64_t{1024} << 20;   // requests, pixels and answers of all
   int max_input_size = GroundOptions::kMaxInputSize;  // pixels of the network's input
 };
 

@@ -34,8 +34,9 @@ class RunningServer {
   static ServerConfig OneLane() {
     ServerConfig config;
     config.listen = "127.0.0.1:0";
-    config.metrics_listen = kNoMetrics;  // stopping CivetWeb takes two seconds
+    config.metrics_listen = kNoMetrics;
     config.lanes = 1;
+    config.Resolve(1);
     return config;
   }
   static ServerConfig OneLaneWithMetrics() {
