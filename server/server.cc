@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "grpc/health/v1/health.pb.h"
 
 #include "core/base/status_macros.h"
 #include "server/address.h"
@@ -74,6 +75,8 @@ absl::Status Server::StartGrpc(const std::string& listen) {
   OBJECTDINO_ASSIGN_OR_RETURN(Address address, ParseAddress(listen));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  // Links the messages of the health service in: reflection lists it, and must describe it too.
+  static_cast<void>(grpc::health::v1::HealthCheckRequest::descriptor());
   grpc::ServerBuilder builder;
   builder.RegisterService(&service_);
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits_.max_request_bytes));
