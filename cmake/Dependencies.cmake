@@ -9,6 +9,7 @@ find_package(nlohmann_json CONFIG REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
 find_package(Eigen3 CONFIG REQUIRED)
 find_package(pugixml CONFIG REQUIRED)
+find_package(tomlplusplus CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED)
 
 # Spectra is headers only; Debian ships no CMake package for it on every release.

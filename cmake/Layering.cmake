@@ -1,6 +1,7 @@
 # The layers, as data. Each of our libraries may link only what its row allows; the configure step fails otherwise,
 # and tests/architecture checks the includes. Third-party walls: Torch is never public, and never beside protobuf.
 set(OBJECTDINO_ALLOWED_base "")
+set(OBJECTDINO_ALLOWED_batching "base")
 set(OBJECTDINO_ALLOWED_math "base")
 set(OBJECTDINO_ALLOWED_image "base")
 set(OBJECTDINO_ALLOWED_objects "base")
@@ -10,7 +11,7 @@ set(OBJECTDINO_ALLOWED_heads "base;math;vit")
 set(OBJECTDINO_ALLOWED_pipeline "base;math;image;objects;weights;vit;heads")
 set(OBJECTDINO_ALLOWED_evaluation "base;math;image;objects;pipeline")
 set(OBJECTDINO_ALLOWED_proto "")
-set(OBJECTDINO_ALLOWED_server "base;math;image;pipeline;proto")
+set(OBJECTDINO_ALLOWED_server "base;batching;math;image;pipeline;proto")
 set(OBJECTDINO_ALLOWED_client "base;math;image;proto")
 
 set(OBJECTDINO_TORCH_ALLOWED "weights;vit;heads;pipeline")

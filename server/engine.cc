@@ -16,9 +16,15 @@ class GrounderEngine final : public GroundingEngine {
         facts_{grounder_->model_name(), grounder_->weights_digest(), grounder_->device(),
                TorchVersion(), grounder_->model()} {}
 
-  absl::StatusOr<Grounding> Ground(const Image& image,
-                                   const GroundOptions& options) const override {
-    return grounder_->Ground(image, options);
+  absl::StatusOr<PreparedImage> Prepare(Image image, const GroundOptions& options) const override {
+    return grounder_->Prepare(std::move(image), options);
+  }
+  std::vector<absl::StatusOr<InferredImage>> Infer(absl::Span<const PreparedImage* const> batch,
+                                                   absl::FunctionRef<bool()> stop) const override {
+    return grounder_->Infer(batch, stop);
+  }
+  absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage inferred) const override {
+    return grounder_->Finish(std::move(prepared), std::move(inferred));
   }
   const ModelFacts& facts() const override { return facts_; }
 
@@ -28,6 +34,14 @@ class GrounderEngine final : public GroundingEngine {
 };
 
 }  // namespace
+
+absl::StatusOr<Grounding> GroundingEngine::Ground(const Image& image,
+                                                  const GroundOptions& options) const {
+  OBJECTDINO_ASSIGN_OR_RETURN(PreparedImage prepared, Prepare(image, options));
+  auto inferred = Infer({&prepared}, [] { return false; });
+  OBJECTDINO_RETURN_IF_ERROR(inferred.front().status());
+  return Finish(std::move(prepared), *std::move(inferred.front()));
+}
 
 absl::StatusOr<std::unique_ptr<GroundingEngine>> LoadEngine(const GrounderOptions& options) {
   OBJECTDINO_ASSIGN_OR_RETURN(std::unique_ptr<Grounder> grounder, Grounder::Load(options));

@@ -5,13 +5,17 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "core/image/image.h"
 #include "core/pipeline/ground_options.h"
 #include "core/pipeline/grounder.h"
 #include "core/pipeline/grounding.h"
+#include "core/pipeline/stages.h"
 #include "core/weights/model_config.h"
 
 namespace objectdino {
@@ -25,14 +29,21 @@ struct ModelFacts {
   ModelConfig config;
 };
 
-// Thread-safety: every method may be called from several lanes at once.
+// Thread-safety: every method may be called from several threads at once.
 class GroundingEngine {
  public:
   virtual ~GroundingEngine() = default;
-  // Statuses as Grounder::Ground.
-  virtual absl::StatusOr<Grounding> Ground(const Image& image,
-                                           const GroundOptions& options) const = 0;
+  // The stages of Grounder, with its contracts.
+  virtual absl::StatusOr<PreparedImage> Prepare(Image image,
+                                                const GroundOptions& options) const = 0;
+  virtual std::vector<absl::StatusOr<InferredImage>> Infer(
+      absl::Span<const PreparedImage* const> batch, absl::FunctionRef<bool()> stop) const = 0;
+  virtual absl::StatusOr<Grounding> Finish(PreparedImage prepared,
+                                           InferredImage inferred) const = 0;
   virtual const ModelFacts& facts() const = 0;
+
+  // The stages in a row, for one image.
+  absl::StatusOr<Grounding> Ground(const Image& image, const GroundOptions& options) const;
 };
 
 // Statuses as Grounder::Load.

@@ -149,17 +149,22 @@ absl::Status CheckRaw(const v1::RawImage& raw, const Limits& limits) {
   return absl::OkStatus();
 }
 
-absl::Status CheckEncoded(const std::string& bytes, const DecodeOptions& decode) {
+absl::Status CheckEncoded(const std::string& bytes, const DecodeOptions& decode, ImageSize& size) {
   OBJECTDINO_ASSIGN_OR_RETURN(const ImageHeader header, ReadImageHeader(bytes));
+  size = header.stored_size;
   return CheckImageHeader(header, decode);
 }
 
-absl::Status CheckImage(const v1::Image& image, const DecodeOptions& decode, const Limits& limits) {
+absl::Status CheckImage(const v1::Image& image, const Limits& limits, ParsedRequest& parsed) {
   switch (image.source_case()) {
     case v1::Image::kEncoded:
-      return WithField(CheckEncoded(image.encoded(), decode), "image.encoded");
+      return WithField(CheckEncoded(image.encoded(), parsed.decode, parsed.image_size),
+                       "image.encoded");
     case v1::Image::kRaw:
-      return CheckRaw(image.raw(), limits);
+      OBJECTDINO_RETURN_IF_ERROR(CheckRaw(image.raw(), limits));
+      parsed.image_size = {static_cast<int>(image.raw().height()),
+                           static_cast<int>(image.raw().width())};
+      return absl::OkStatus();
     case v1::Image::SOURCE_NOT_SET:
       break;
   }
@@ -187,7 +192,7 @@ absl::StatusOr<ParsedRequest> ParseGroundRequest(const v1::GroundRequest& reques
   parsed.decode.max_dimension = limits.max_dimension;
   OBJECTDINO_RETURN_IF_ERROR(ParseOptions(request.options(), model, limits, parsed));
   OBJECTDINO_RETURN_IF_ERROR(ParseOrientation(request.image().orientation(), parsed.decode));
-  OBJECTDINO_RETURN_IF_ERROR(CheckImage(request.image(), parsed.decode, limits));
+  OBJECTDINO_RETURN_IF_ERROR(CheckImage(request.image(), limits, parsed));
   return parsed;
 }
 

@@ -33,6 +33,7 @@ struct ParsedRequest {
   GroundOptions options;
   DecodeOptions decode;
   ReplyOptions reply;
+  ImageSize image_size;  // as stored: before the orientation is applied
 };
 
 // Defaults of the core within this server's limits: what an unset option means.

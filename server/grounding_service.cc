@@ -4,8 +4,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
+#include "server/ground_call.h"
 #include "server/grpc_status.h"
 #include "server/model_info.h"
+#include "server/stream_call.h"
 
 namespace objectdino {
 namespace {
@@ -39,15 +41,20 @@ grpc::ServerUnaryReactor* GroundingServiceImpl::Ground(grpc::CallbackServerConte
 }
 
 grpc::ServerBidiReactor<v1::StreamGroundRequest, v1::StreamGroundResponse>*
-GroundingServiceImpl::StreamGround(grpc::CallbackServerContext* /*context*/) {
-  return new EndedStream(Outcome("StreamGround", NotOffered("StreamGround"), absl::Now()));
+GroundingServiceImpl::StreamGround(grpc::CallbackServerContext* context) {
+  if (const absl::Status status = CheckToken(parts_, *context); !status.ok()) {
+    return new EndedStream(Outcome("StreamGround", status, absl::Now()));
+  }
+  return StreamCall::Start(parts_, context);
 }
 
 grpc::ServerUnaryReactor* GroundingServiceImpl::VerifyRegions(
     grpc::CallbackServerContext* context, const v1::VerifyRegionsRequest* /*request*/,
     v1::VerifyRegionsResponse* /*response*/) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(Outcome("VerifyRegions", NotOffered("VerifyRegions"), absl::Now()));
+  absl::Status status = CheckToken(parts_, *context);
+  if (status.ok()) status = NotOffered("VerifyRegions");
+  reactor->Finish(Outcome("VerifyRegions", status, absl::Now()));
   return reactor;
 }
 
@@ -55,9 +62,10 @@ grpc::ServerUnaryReactor* GroundingServiceImpl::GetModelInfo(
     grpc::CallbackServerContext* context, const v1::GetModelInfoRequest* /*request*/,
     v1::GetModelInfoResponse* response) {
   const absl::Time arrival = absl::Now();
-  *response = DescribeModel(parts_.engine.facts(), parts_.limits);
+  const absl::Status status = CheckToken(parts_, *context);
+  if (status.ok()) *response = DescribeModel(parts_.model, parts_.limits);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(Outcome("GetModelInfo", absl::OkStatus(), arrival));
+  reactor->Finish(Outcome("GetModelInfo", status, arrival));
   return reactor;
 }
 

@@ -4,7 +4,7 @@
 #define OBJECTDINO_SERVER_GROUNDING_SERVICE_H_
 
 #include "objectdino/v1/grounding_service.grpc.pb.h"
-#include "server/ground_call.h"
+#include "server/service_parts.h"
 
 namespace objectdino {
 
@@ -15,7 +15,6 @@ class GroundingServiceImpl final : public v1::GroundingService::CallbackService 
   grpc::ServerUnaryReactor* Ground(grpc::CallbackServerContext* context,
                                    const v1::GroundRequest* request,
                                    v1::GroundResponse* response) override;
-  // UNIMPLEMENTED.
   grpc::ServerBidiReactor<v1::StreamGroundRequest, v1::StreamGroundResponse>* StreamGround(
       grpc::CallbackServerContext* context) override;
   // UNIMPLEMENTED.

@@ -16,7 +16,8 @@ struct Limits {
   int max_dimension = DecodeOptions().max_dimension;  // of either side, pixels
   int64_t max_request_bytes = int64_t{32} << 20;
   int64_t max_response_bytes = int64_t{64} << 20;
-  int max_inflight = 64;                              // requests waiting or computed
+  int max_queue = 64;                                 // images whose computation has not begun
+  int64_t max_inflight_bytes = int64_t{1024} << 20;   // requests, pixels and answers of all
   int max_input_size = GroundOptions::kMaxInputSize;  // pixels of the network's input
 };
 

@@ -56,7 +56,8 @@ v1::Limits EncodeLimits(const Limits& limits) {
   out.set_max_dimension(static_cast<uint32_t>(limits.max_dimension));
   out.set_max_request_bytes(static_cast<uint64_t>(limits.max_request_bytes));
   out.set_max_response_bytes(static_cast<uint64_t>(limits.max_response_bytes));
-  out.set_max_inflight(static_cast<uint32_t>(limits.max_inflight));
+  out.set_max_queue(static_cast<uint32_t>(limits.max_queue));
+  out.set_max_inflight_bytes(static_cast<uint64_t>(limits.max_inflight_bytes));
   out.set_max_input_size(static_cast<uint32_t>(limits.max_input_size));
   return out;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 #include "core/image/decode.h"
@@ -13,9 +14,7 @@ namespace {
 
 constexpr char kFieldPayload[] = "objectdino/FIELD";
 constexpr char kResponseTooLargePayload[] = "objectdino/RESPONSE_TOO_LARGE";
-constexpr char kRetryPayload[] = "objectdino/RETRY";
-// About the time of one image on one core: by then a slot is free again.
-constexpr absl::Duration kRetryDelay = absl::Milliseconds(200);
+constexpr char kRetryPayload[] = "objectdino/RETRY";  // milliseconds, decimal
 
 }  // namespace
 
@@ -50,10 +49,10 @@ absl::Status ResponseTooLarge(int64_t bytes, int64_t limit) {
   return status;
 }
 
-absl::Status TooManyInFlight(int limit) {
-  absl::Status status =
-      absl::ResourceExhaustedError(absl::StrCat("all ", limit, " places in flight are taken"));
-  status.SetPayload(kRetryPayload, absl::Cord());
+absl::Status ComeBackLater(absl::string_view why, absl::Duration delay) {
+  absl::Status status = absl::ResourceExhaustedError(why);
+  const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(delay, absl::Milliseconds(1)));
+  status.SetPayload(kRetryPayload, absl::Cord(absl::StrCat(ms)));
   return status;
 }
 
@@ -70,8 +69,10 @@ std::optional<std::string> ReasonOf(const absl::Status& status) {
 }
 
 std::optional<absl::Duration> RetryDelayOf(const absl::Status& status) {
-  if (!status.GetPayload(kRetryPayload).has_value()) return std::nullopt;
-  return kRetryDelay;
+  const auto payload = status.GetPayload(kRetryPayload);
+  int64_t ms = 0;
+  if (!payload.has_value() || !absl::SimpleAtoi(std::string(*payload), &ms)) return std::nullopt;
+  return absl::Milliseconds(ms);
 }
 
 }  // namespace objectdino

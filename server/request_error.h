@@ -32,8 +32,8 @@ absl::Status ImageTooLarge(absl::string_view field, absl::string_view what);
 // RESOURCE_EXHAUSTED with reason RESPONSE_TOO_LARGE.
 absl::Status ResponseTooLarge(int64_t bytes, int64_t limit);
 
-// RESOURCE_EXHAUSTED with the time after which to come back.
-absl::Status TooManyInFlight(int limit);
+// RESOURCE_EXHAUSTED with the time after which to come back. REQUIRES: delay is finite.
+absl::Status ComeBackLater(absl::string_view why, absl::Duration delay);
 
 // What the functions above attached.
 std::optional<std::string> FieldOf(const absl::Status& status);

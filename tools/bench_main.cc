@@ -1,208 +1,129 @@
 // SPDX-License-Identifier: Apache-2.0
-// objectdino-bench: what the method costs over the bare backbone, and what a call over a socket
-// costs.
+// objectdino-bench: what the method costs over the bare backbone, what a call over a socket costs,
+// and how many images a second the engine does without a server, by lanes, threads and batch.
 //
-// Ratios of medians within one run, the two sides in turn, so that a noisy machine disturbs both
-// alike.
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <functional>
-#include <iostream>
-#include <map>
+// Ratios of medians within one run, the sides in turn, so that a noisy machine disturbs all alike.
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
-
-#include "client/cpp/grounding_client.h"
-#include "core/base/read_file.h"
-#include "core/image/decode.h"
-#include "core/pipeline/torch_runtime.h"
-#include "server/codec.h"
-#include "server/engine.h"
-#include "server/ground_request.h"
+#include "tools/bench/commands.h"
 
 namespace objectdino {
 namespace {
 
-struct Arguments {
-  std::vector<std::string> images;
-  std::string model = "models/dinov2-small";
-  std::string server = "127.0.0.1:50051";
-  std::vector<int> sizes = {224, 518};
-  int rounds = 10;
-  bool json = false;
-};
+constexpr int kMaxBatch = 256;
 
-const std::vector<std::pair<std::string, v1::Method>>& Methods() {
-  static const auto& methods = *new std::vector<std::pair<std::string, v1::Method>>{
-      {"object_dino", v1::METHOD_OBJECT_DINO},
-      {"object_dino_cut", v1::METHOD_OBJECT_DINO_CUT},
-      {"object_dino_paper", v1::METHOD_OBJECT_DINO_PAPER},
-      {"tokencut", v1::METHOD_TOKENCUT},
-      {"lost", v1::METHOD_LOST},
-      {"cls_attention", v1::METHOD_CLS_ATTENTION}};
-  return methods;
+void AddImages(CLI::App* command, BenchArguments& args) {
+  command->add_option("images", args.images, "Images to ground")
+      ->required()
+      ->check(CLI::ExistingFile);
 }
 
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
+void AddModel(CLI::App* command, BenchArguments& args) {
+  command->add_option("--model", args.model, "Model folder")->capture_default_str();
 }
 
-double Milliseconds(const std::function<void()>& run) {
-  const auto start = std::chrono::steady_clock::now();
-  run();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
+void AddJson(CLI::App* command, BenchArguments& args) {
+  command->add_flag("--json", args.json, "One JSON document on stdout");
 }
 
-[[noreturn]] void Fail(const std::string& reason) {
-  std::cerr << "objectdino-bench: " << reason << "\n";
-  std::exit(1);
+void AddRounds(CLI::App* command, BenchArguments& args, const std::string& what) {
+  command->add_option("--rounds", args.rounds, what)
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
 }
 
-template <typename T>
-T ValueOrFail(absl::StatusOr<T> result) {
-  if (!result.ok()) Fail(std::string(result.status().message()));
-  return *std::move(result);
+void AddSizes(CLI::App* command, BenchArguments& args) {
+  command->add_option("--sizes", args.sizes, "Input sizes, pixels")
+      ->delimiter(',')
+      ->allow_extra_args(false)  // what follows are images
+      ->capture_default_str();
 }
 
-std::vector<v1::GroundRequest> ReadRequests(const std::vector<std::string>& paths) {
-  std::vector<v1::GroundRequest> requests;
-  for (const std::string& path : paths) {
-    absl::StatusOr<std::string> bytes = ReadFile(path);
-    if (!bytes.ok()) Fail(absl::StrCat(path, ": ", bytes.status().message()));
-    requests.emplace_back().mutable_image()->set_encoded(*std::move(bytes));
-  }
-  return requests;
-}
-
-// A whole Ground in process, as a lane does it: request to serialised reply.
-void GroundOnce(const GroundingEngine& engine, const v1::GroundRequest& request) {
-  const ParsedRequest parsed =
-      ValueOrFail(ParseGroundRequest(request, engine.facts().config, Limits()));
-  const RequestImage image = ValueOrFail(ReadRequestImage(request.image(), parsed.decode));
-  const Grounding grounding = ValueOrFail(engine.Ground(image.image, parsed.options));
-  v1::GroundResponse response;
-  EncodeGrounding(grounding, parsed, image, engine.facts(), &response);
-  if (response.SerializeAsString().empty()) Fail("an empty reply");
-}
-
-int Overhead(const Arguments& args) {
-  SetTorchThreads(1);
-  SetImageThreads(1);
-  KeepFreedMemory();
-  const auto engine = ValueOrFail(LoadEngine({.model_dir = args.model}));
-  const auto backbone = ValueOrFail(Grounder::Load({.model_dir = args.model}));
-  std::vector<v1::GroundRequest> requests = ReadRequests(args.images);
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const int size : args.sizes) {
-    std::vector<double> bare;
-    std::map<std::string, std::vector<double>> whole;
-    for (int round = -1; round < args.rounds; ++round) {  // round -1 warms up
-      for (v1::GroundRequest& request : requests) {
-        request.mutable_options()->set_input_size(static_cast<uint32_t>(size));
-        GroundOptions options;
-        options.input_size = size;
-        const Image image = ValueOrFail(DecodeImage(request.image().encoded(), {})).image;
-        const double forward = ValueOrFail(backbone->TimeBackbone(image, options));
-        if (round >= 0) bare.push_back(forward);
-        for (const auto& [name, method] : Methods()) {
-          request.mutable_options()->set_method(method);
-          const double ms = Milliseconds([&, &r = request] { GroundOnce(*engine, r); });
-          if (round >= 0) whole[name].push_back(ms);
-        }
-      }
-    }
-    for (const auto& [name, method] : Methods()) {
-      rows.push_back({{"input_size", size},
-                      {"method", name},
-                      {"n", bare.size()},
-                      {"backbone_ms", Median(bare)},
-                      {"ground_ms", Median(whole[name])},
-                      {"ratio", Median(whole[name]) / Median(bare)}});
-    }
-  }
-  if (args.json) {
-    std::cout << rows.dump(2) << "\n";
-    return 0;
-  }
-  std::printf("%6s  %-18s %4s %12s %10s %6s\n", "input", "method", "n", "backbone ms", "Ground ms",
-              "ratio");
-  for (const auto& row : rows) {
-    std::printf("%6d  %-18s %4d %12.1f %10.1f %6.2f\n", row["input_size"].get<int>(),
-                row["method"].get<std::string>().c_str(), row["n"].get<int>(),
-                row["backbone_ms"].get<double>(), row["ground_ms"].get<double>(),
-                row["ratio"].get<double>());
-  }
-  return 0;
-}
-
-int Loopback(const Arguments& args) {
-  const auto client = ValueOrFail(GroundingClient::Connect(args.server, {}));
-  const std::vector<v1::GroundRequest> requests = ReadRequests(args.images);
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const int size : args.sizes) {
-    v1::GroundOptions options;
-    options.set_input_size(static_cast<uint32_t>(size));
-    std::vector<double> calls;
-    for (int round = -1; round < args.rounds; ++round) {
-      for (const v1::GroundRequest& request : requests) {
-        const double ms =
-            Milliseconds([&] { ValueOrFail(client->Ground(request.image().encoded(), options)); });
-        if (round >= 0) calls.push_back(ms);
-      }
-    }
-    rows.push_back({{"input_size", size}, {"n", calls.size()}, {"call_ms", Median(calls)}});
-  }
-  if (args.json) {
-    std::cout << rows.dump(2) << "\n";
-    return 0;
-  }
-  for (const auto& row : rows) {
-    std::printf("input %d: %.1f ms a call over the socket, median of %d\n",
-                row["input_size"].get<int>(), row["call_ms"].get<double>(), row["n"].get<int>());
-  }
-  return 0;
+// `more`: several values of lanes, threads and batch, separated by commas.
+void AddLoop(CLI::App* command, BenchArguments& args, bool more) {
+  const auto number = [&](const std::string& name, std::vector<int>& values, int most,
+                          const std::string& what) {
+    CLI::Option* option = command->add_option(name, values, what)
+                              ->check(CLI::Range(1, most))
+                              ->allow_extra_args(false)
+                              ->capture_default_str();
+    if (more) option->delimiter(',');
+  };
+  number("--lanes", args.lanes, 256, "Threads that each take one batch after the other");
+  number("--threads", args.threads, 256, "Torch threads a lane");
+  number(more ? "--batches" : "--batch", args.batches, kMaxBatch, "Images in a forward pass");
+  command->add_option("--size", args.size, "Input size, pixels")->capture_default_str();
+  command->add_option("--seconds", args.seconds, "For each of the figures")
+      ->check(CLI::Range(0.01, 86400.0))
+      ->capture_default_str();
 }
 
 int Main(int argc, char** argv) {
   CLI::App app("Benchmarks of Object-DINO: medians, and ratios within one run.");
   app.footer("Exit codes: 0 done, 1 failed (one line on stderr says why), 2 wrong usage.");
   app.require_subcommand(1);
-  Arguments args;
-  const auto common = [&args](CLI::App* command) {
-    command->add_option("images", args.images, "Images to ground")
-        ->required()
-        ->check(CLI::ExistingFile);
-    command->add_option("--sizes", args.sizes, "Input sizes, pixels")
-        ->delimiter(',')
-        ->capture_default_str();
-    command->add_option("--rounds", args.rounds, "Rounds over the images, after one that warms up")
-        ->check(CLI::Range(1, 10000))
-        ->capture_default_str();
-    command->add_flag("--json", args.json, "One JSON document on stdout");
+  const auto command = [&app](const std::string& name, const std::string& what,
+                              BenchArguments& args) {
+    CLI::App* added = app.add_subcommand(name, what);
+    AddImages(added, args);
+    return added;
   };
-  CLI::App* overhead = app.add_subcommand("overhead",
-                                          "Whole Ground (decode to serialised reply) against the "
-                                          "bare backbone, in process, one thread");
-  common(overhead);
-  overhead->add_option("--model", args.model, "Model folder")->capture_default_str();
-  CLI::App* loopback =
-      app.add_subcommand("loopback", "Ground calls, one after the other, to a running server");
-  common(loopback);
-  loopback->add_option("--server", args.server, "Address of the server")->capture_default_str();
+  BenchArguments overhead;
+  BenchArguments loopback;
+  BenchArguments engine;
+  BenchArguments grid;
+  BenchArguments rpc;
+  const std::string rounds = "Rounds over the images, after one that warms up";
+  CLI::App* added = command("overhead",
+                            "Whole Ground (decode to serialised reply) against the bare backbone, "
+                            "in process, one thread",
+                            overhead);
+  AddModel(added, overhead);
+  AddSizes(added, overhead);
+  AddRounds(added, overhead, rounds);
+  AddJson(added, overhead);
+  added = command("loopback", "Ground calls, one after the other, to a running server", loopback);
+  added->add_option("--server", loopback.server, "Address of the server")->capture_default_str();
+  AddSizes(added, loopback);
+  AddRounds(added, loopback, rounds);
+  AddJson(added, loopback);
+  added = command("engine",
+                  "Images a second of the bare engine loop, without a server: Infer alone, and "
+                  "Prepare, Infer and Finish, without and with decoding. JSON on stdout",
+                  engine);
+  AddModel(added, engine);
+  AddLoop(added, engine, /*more=*/false);
+  grid.lanes = grid.threads = {1, 2};
+  grid.batches = {1, 2, 4, 8};
+  grid.rounds = 3;
+  grid.seconds = 2;
+  added = command("grid",
+                  "The same for every combination of lanes, threads and batch, each in a process "
+                  "of its own, in turn; medians over the rounds",
+                  grid);
+  AddModel(added, grid);
+  AddLoop(added, grid, /*more=*/true);
+  AddRounds(added, grid, "Rounds over the combinations");
+  AddJson(added, grid);
+  rpc.rounds = 300;
+  added = command("rpc",
+                  "What the server costs beside the computation: an engine that computes nothing, "
+                  "in turn with an echo RPC of the same sizes; one image",
+                  rpc);
+  AddRounds(added, rpc, "Calls of each");
+  AddJson(added, rpc);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  return overhead->parsed() ? Overhead(args) : Loopback(args);
+  const CLI::App* chosen = app.get_subcommands().front();
+  if (chosen->get_name() == "overhead") return Overhead(overhead);
+  if (chosen->get_name() == "loopback") return Loopback(loopback);
+  if (chosen->get_name() == "rpc") return Rpc(rpc);
+  return chosen->get_name() == "engine" ? Engine(engine) : Grid(grid);
 }
 
 }  // namespace

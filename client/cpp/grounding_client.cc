@@ -2,14 +2,18 @@
 #include "client/cpp/grounding_client.h"
 
 #include <grpcpp/grpcpp.h>
+#include <optional>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/substitute.h"
+#include "absl/time/clock.h"
+
+#include "client/cpp/push_back.h"
+#include "core/base/status_macros.h"
 
 namespace objectdino {
 namespace {
@@ -30,24 +34,8 @@ std::string ServiceConfig(const ClientOptions& options) {
       absl::StrFormat("%.3f", absl::ToDoubleSeconds(kMaxPause)), kPauseGrowth);
 }
 
-bool IsLocal(absl::string_view address) {
-  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost") ||
-         absl::StartsWith(address, "[::1]") || absl::StartsWith(address, "unix:");
-}
-
 absl::Status FromGrpc(const grpc::Status& status) {
   return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
-}
-
-// `call`: (context, response) -> grpc::Status.
-template <typename Response, typename Method>
-absl::StatusOr<Response> CallWithDeadline(absl::Duration timeout, const Method& call) {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-  Response response;
-  const grpc::Status status = call(&context, &response);
-  if (!status.ok()) return FromGrpc(status);
-  return response;
 }
 
 }  // namespace
@@ -63,6 +51,7 @@ absl::StatusOr<std::unique_ptr<GroundingClient>> GroundingClient::Connect(
       options.first_pause > kMaxPause) {
     return absl::InvalidArgumentError("max_response_bytes or first_pause is out of range");
   }
+  OBJECTDINO_ASSIGN_OR_RETURN(Security security, MakeSecurity(address, options.security));
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(options.max_response_bytes);
   arguments.SetServiceConfigJSON(ServiceConfig(options));
@@ -71,40 +60,58 @@ absl::StatusOr<std::unique_ptr<GroundingClient>> GroundingClient::Connect(
   // photograph.
   arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, options.max_response_bytes);
   // A proxy of the environment is never the way to the own machine.
-  if (IsLocal(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return absl::WrapUnique(new GroundingClient(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments),
-      options.timeout));
+  if (IsLoopback(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  const auto channel = grpc::CreateCustomChannel(address, security.credentials, arguments);
+  return absl::WrapUnique(new GroundingClient(channel, std::move(security), options.timeout));
 }
 
-GroundingClient::GroundingClient(const std::shared_ptr<grpc::Channel>& channel,
+GroundingClient::GroundingClient(const std::shared_ptr<grpc::Channel>& channel, Security security,
                                  absl::Duration timeout)
-    : timeout_(timeout),
+    : security_(std::move(security)),
+      timeout_(timeout),
       grounding_(v1::GroundingService::NewStub(channel)),
       health_(grpc::health::v1::Health::NewStub(channel)) {}
+
+template <typename Response, typename Method>
+absl::StatusOr<Response> GroundingClient::Call(const Method& method) const {
+  const absl::Time deadline = absl::Now() + timeout_;
+  for (int attempt = 1;; ++attempt) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(deadline));
+    security_.AddTo(context);
+    Response response;
+    const grpc::Status status = method(&context, &response);
+    if (status.ok()) return response;
+    const std::optional<absl::Duration> pause = PushBack(context);
+    if (status.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED || !pause ||
+        attempt == kMaxAttempts || absl::Now() + *pause >= deadline) {
+      return FromGrpc(status);
+    }
+    absl::SleepFor(*pause);
+  }
+}
 
 absl::StatusOr<v1::GroundResponse> GroundingClient::Ground(std::string encoded,
                                                            const v1::GroundOptions& options) const {
   v1::GroundRequest request;
   request.mutable_image()->set_encoded(std::move(encoded));
   *request.mutable_options() = options;
-  return CallWithDeadline<v1::GroundResponse>(timeout_, [&](auto* context, auto* response) {
+  return Call<v1::GroundResponse>([&](auto* context, auto* response) {
     return grounding_->Ground(context, request, response);
   });
 }
 
 absl::StatusOr<v1::GetModelInfoResponse> GroundingClient::GetModelInfo() const {
-  return CallWithDeadline<v1::GetModelInfoResponse>(timeout_, [&](auto* context, auto* response) {
+  return Call<v1::GetModelInfoResponse>([&](auto* context, auto* response) {
     return grounding_->GetModelInfo(context, v1::GetModelInfoRequest(), response);
   });
 }
 
 absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> GroundingClient::Health()
     const {
-  auto response = CallWithDeadline<grpc::health::v1::HealthCheckResponse>(
-      timeout_, [&](auto* context, auto* answer) {
-        return health_->Check(context, grpc::health::v1::HealthCheckRequest(), answer);
-      });
+  auto response = Call<grpc::health::v1::HealthCheckResponse>([&](auto* context, auto* answer) {
+    return health_->Check(context, grpc::health::v1::HealthCheckRequest(), answer);
+  });
   if (!response.ok()) return response.status();
   return response->status();
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A connection to a grounding server.
 //
-// Every call has a finite deadline. UNAVAILABLE, and nothing else, is tried again: at most
-// kMaxAttempts times, with a growing pause, inside the deadline (Ground is pure, so this is safe).
+// Every call has a finite deadline. Tried again, inside the deadline (Ground is pure, so this is
+// safe): UNAVAILABLE, at most kMaxAttempts times, with a growing pause; and RESOURCE_EXHAUSTED
+// where the server says when to come back, as often, after the pause that it asks for.
 // Errors carry the gRPC code and the server's message; ErrorText() makes them one line.
 // Thread-safety: all calls may be made from any number of threads at once.
 //
@@ -20,6 +21,7 @@
 #include "absl/time/time.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
+#include "client/cpp/security.h"
 #include "objectdino/v1/grounding_service.grpc.pb.h"
 
 namespace objectdino {
@@ -28,6 +30,7 @@ struct ClientOptions {
   absl::Duration timeout = absl::Seconds(30);  // of one call, attempts included; > 0, finite
   int max_response_bytes = 64 * 1024 * 1024;   // larger answers end in RESOURCE_EXHAUSTED
   absl::Duration first_pause = absl::Milliseconds(100);  // before the second attempt; then doubled
+  SecurityOptions security;                              // none: plain text, no token
 };
 
 class GroundingClient {
@@ -35,7 +38,7 @@ class GroundingClient {
   static constexpr int kMaxAttempts = 3;
 
   // `address`: host:port, or any gRPC target such as unix:PATH. The network is first used by the
-  // first call. INVALID_ARGUMENT: an empty address, or options out of range.
+  // first call. INVALID_ARGUMENT: an empty address, options out of range, or as MakeSecurity.
   static absl::StatusOr<std::unique_ptr<GroundingClient>> Connect(const std::string& address,
                                                                   const ClientOptions& options);
 
@@ -49,8 +52,14 @@ class GroundingClient {
   absl::StatusOr<grpc::health::v1::HealthCheckResponse::ServingStatus> Health() const;
 
  private:
-  GroundingClient(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout);
+  GroundingClient(const std::shared_ptr<grpc::Channel>& channel, Security security,
+                  absl::Duration timeout);
 
+  // `method`: (context, response) -> grpc::Status.
+  template <typename Response, typename Method>
+  absl::StatusOr<Response> Call(const Method& method) const;
+
+  Security security_;
   absl::Duration timeout_;
   std::unique_ptr<v1::GroundingService::Stub> grounding_;
   std::unique_ptr<grpc::health::v1::Health::Stub> health_;

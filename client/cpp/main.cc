@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -24,6 +25,8 @@ int main(int argc, char** argv) {
   action.sa_handler = OnInterrupt;
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
+  // gRPC's own messages, such as of a failed handshake, would come on top of ours.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   try {
     return objectdino::RunObjectdino(
         std::vector<std::string>(argv + 1, argv + argc),

@@ -88,9 +88,9 @@ std::string ModelInfoText(const v1::GetModelInfoResponse& info) {
                       defaults.max_objects(), defaults.min_score()),
       absl::StrFormat(
           "limits    %d pixels, %d a side, input size %d, request %d bytes, response %d bytes, "
-          "%d requests in flight\n",
+          "%d requests waiting\n",
           limits.max_pixels(), limits.max_dimension(), limits.max_input_size(),
-          limits.max_request_bytes(), limits.max_response_bytes(), limits.max_inflight()));
+          limits.max_request_bytes(), limits.max_response_bytes(), limits.max_queue()));
 }
 
 }  // namespace objectdino

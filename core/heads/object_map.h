@@ -1,27 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Objectness maps: one value in [0, 1] a patch, high = object.
 //
-// Thread-safety: pure functions; run under c10::InferenceMode. Maps come back as CPU floats [rows *
-// cols].
+// Torch-free. Thread-safety: pure functions. Maps are [rows * cols].
 #ifndef OBJECTDINO_CORE_HEADS_OBJECT_MAP_H_
 #define OBJECTDINO_CORE_HEADS_OBJECT_MAP_H_
 
 #include <vector>
 
-#include "ATen/core/Tensor.h"
 #include "absl/types/span.h"
 
 #include "core/base/head_ref.h"
 #include "core/base/patch_grid.h"
 #include "core/heads/head_vectors.h"
-#include "core/vit/vision_transformer.h"
 
 namespace objectdino {
-
-// The model's own CLS-to-patch attention of the last `layers` layers (scaled by 1/sqrt(d), softmax
-// over all tokens), mean over layers and heads, patches only, scaled to sum 1. `taps` holds every
-// layer of one image. [N], sums to 1.
-std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens, int layers = 2);
 
 // Anchored objectness (defaults.md section 2), before scaling: with a = CLS attention, b = uniform
 // on the outer ring of patches, the mean over the heads and over the components r of x^_j . sum_i

@@ -37,10 +37,12 @@ at::Tensor ExactDescriptors(const at::Tensor& unit_patches, double temperature) 
   const int64_t components = unit_patches.size(1);
   const int64_t heads = unit_patches.size(2);
   at::Tensor descriptors = at::zeros({heads, patches}, unit_patches.options());
+  // The greatest of each row, its diagonal: without it exp would overflow at temperatures above 88.
+  const at::Tensor shift = at::full({1, 1}, -temperature, unit_patches.options());
   for (int64_t head = 0; head < heads; ++head) {
     for (int64_t r = 0; r < components; ++r) {
       const at::Tensor x = unit_patches.select(2, head).select(1, r).contiguous();  // [N, d]
-      const at::Tensor e = at::mm(x, x.t()).mul_(temperature).exp_();               // [N, N]
+      const at::Tensor e = at::addmm(shift, x, x.t(), 1, temperature).exp_();       // [N, N]
       descriptors[head].add_(at::mv(e, e.sum(1).reciprocal_()));
     }
   }

@@ -29,8 +29,9 @@ at::Tensor UnitPatches(const LayerTap& tap, int prefix_tokens,
 
 // The published descriptors [H, N] (algorithm.md 1.3, 1.4): with C_r = x^_r x^_r^T and P_r =
 // row_softmax(C_r * temperature), entry j is the mean over the patches i and over r of P_r[i, j].
-// Uses that exp(C) is symmetric: with w = 1 / row sums, the column mean is exp(C) w / N. Cost: O(H
-// N^2 d), one N x N map a head and r at a time.
+// Uses that exp(C) is symmetric: with w = 1 / row sums, the column mean is exp(C) w / N. Finite up
+// to a temperature of 100 for vectors of unit length. Cost: O(H N^2 d), one N x N map a head and r
+// at a time.
 at::Tensor ExactDescriptors(const at::Tensor& unit_patches, double temperature);
 
 }  // namespace objectdino

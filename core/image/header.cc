@@ -43,9 +43,9 @@ absl::StatusOr<ImageHeader> CheckSize(ImageHeader header, uint32_t height, uint3
 // ---- JPEG (ITU T.81, annex B) ----
 
 constexpr int kStartOfScan = 0xDA, kEndOfImage = 0xD9, kApp1 = 0xE1;
-// Decoding costs a pass over the whole image for each scan, however few bytes the scan has. Real
-// progressive files have about ten.
-constexpr int kMaxJpegScans = 100;
+// Decoding costs a pass over the whole image for each scan, however few bytes the scan has: 150 ms
+// at 50 megapixels. Real progressive files have about ten.
+constexpr int kMaxJpegScans = 30;
 
 // The next marker at or behind *pos, which moves past it; 0 where there is none. Skips what lies
 // between segments as libjpeg does, entropy-coded data with its stuffed zeros and restart markers

@@ -30,7 +30,7 @@ struct ImageHeader {
 };
 
 // INVALID_ARGUMENT: empty input, unknown or unsupported format (named), header cut short, zero
-// size, a JPEG of more than 100 scans (each costs a pass over all pixels, however few bytes it
+// size, a JPEG of more than 30 scans (each costs a pass over all pixels, however few bytes it
 // has).
 absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes);
 

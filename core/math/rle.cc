@@ -37,7 +37,7 @@ void AppendNumber(int64_t number, std::string& out) {
 std::vector<std::vector<int>> ChangesOfColumns(absl::Span<const uint8_t> mask, int height,
                                                int width) {
   std::vector<std::vector<int>> changes(static_cast<size_t>(width));
-  for (int y = 1; y < height; ++y) {
+  for (int y = 1; y < height && width > 0; ++y) {
     const uint8_t* row = mask.data() + static_cast<size_t>(y) * width;
     const uint8_t* above = row - width;
     if (std::memcmp(row, above, static_cast<size_t>(width)) == 0) continue;

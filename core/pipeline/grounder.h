@@ -5,7 +5,15 @@
 //   auto decoded = DecodeImage(bytes, {});
 //   auto grounding = (*grounder)->Ground(decoded->image, GroundOptions{});
 //
-// Thread-safety: Ground is const and may run concurrently from several threads (lanes).
+// Or, on threads of three kinds:
+//
+//   auto prepared = (*grounder)->Prepare(std::move(decoded->image), GroundOptions{});
+//   auto inferred = (*grounder)->Infer({&*prepared, ...}, stop);
+//   auto grounding = (*grounder)->Finish(*std::move(prepared), *std::move(inferred[0]));
+//
+// Thread-safety: const methods may run concurrently from several threads. Of these, those that call
+// Infer, Ground or TimeBackbone should be few and live long (lanes): each gets Torch threads of its
+// own. Prepare and Finish do not touch Torch.
 // Cost: dominated by one backbone forward pass; OBJECT_DINO adds O(N D L), the cuts and LOST
 // O(N^2 D).
 // Torch's exceptions end here; no Torch type crosses this header.
@@ -14,12 +22,16 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "core/image/image.h"
 #include "core/pipeline/ground_options.h"
 #include "core/pipeline/grounding.h"
+#include "core/pipeline/stages.h"
 #include "core/weights/model_config.h"
 
 namespace objectdino {
@@ -37,8 +49,28 @@ class Grounder {
   static absl::StatusOr<std::unique_ptr<Grounder>> Load(const GrounderOptions& options);
   ~Grounder();
 
-  // INVALID_ARGUMENT for an option out of range or an empty image; RESOURCE_EXHAUSTED when memory
-  // runs out; INTERNAL for an engine fault or values that are not finite.
+  // The first stage. INVALID_ARGUMENT for an option out of range or an empty image;
+  // RESOURCE_EXHAUSTED when memory runs out.
+  absl::StatusOr<PreparedImage> Prepare(Image image, const GroundOptions& options) const;
+
+  // The middle stage: one forward pass over the batch, and one over the mirror images of those that
+  // ask for it. One entry an image, in order. REQUIRES: all have the same patch grid; their options
+  // may differ.
+  //
+  // On the CPU an entry is the same, bit for bit, alone and in any batch.
+  //
+  // `stop` is asked before every block of the transformer; where it says true the work ends and
+  // every entry is CANCELLED. RESOURCE_EXHAUSTED when memory runs out and INTERNAL for an engine
+  // fault are every entry's too where the forward pass is at fault; where one image is (values that
+  // are not finite: INTERNAL), only its own.
+  std::vector<absl::StatusOr<InferredImage>> Infer(absl::Span<const PreparedImage* const> batch,
+                                                   absl::FunctionRef<bool()> stop) const;
+
+  // The last stage. Errors: RESOURCE_EXHAUSTED when memory runs out, INTERNAL for any other fault.
+  // REQUIRES: `inferred` is what Infer made of `prepared`.
+  absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage inferred) const;
+
+  // The three in a row, alone. Statuses are theirs.
   absl::StatusOr<Grounding> Ground(const Image& image, const GroundOptions& options) const;
 
   // Milliseconds of one bare forward pass on the preprocessed image, nothing tapped: the yardstick

@@ -46,10 +46,11 @@ struct Warning {
 struct StageTimings {
   double decode_ms = 0;
   double preprocess_ms = 0;
-  double backbone_ms = 0;
-  double heads_ms = 0;    // similarity, selection, objectness, affinity
-  double objects_ms = 0;  // threshold or cut, regions, embeddings
-  double masks_ms = 0;    // pixel masks, encoded; 0 without
+  double backbone_ms = 0;  // of the whole batch
+  int batch_size = 1;      // images in the same forward pass, this one included
+  double heads_ms = 0;     // similarity, selection, objectness, affinity
+  double objects_ms = 0;   // threshold or cut, regions, embeddings
+  double masks_ms = 0;     // pixel masks, encoded; 0 without
 };
 
 struct Grounding {

@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the attention heads of all layers say of one image: the last step that knows Torch.
+// What the attention heads of all layers say of one image. Thread-safety: a plain value.
 #ifndef OBJECTDINO_CORE_PIPELINE_HEAD_EVIDENCE_H_
 #define OBJECTDINO_CORE_PIPELINE_HEAD_EVIDENCE_H_
 
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/types/span.h"
-
 #include "core/base/head_ref.h"
-#include "core/base/patch_grid.h"
-#include "core/pipeline/ground_options.h"
-#include "core/vit/vision_transformer.h"
-#include "core/weights/model_config.h"
 
 namespace objectdino {
 
@@ -34,14 +26,6 @@ struct HeadEvidence {
   std::vector<float> affinity;       // [N, N], or empty
   std::vector<float> head_values;    // [N, E], see ValueFeatures; only with kObjectHeads
 };
-
-// INTERNAL when a value is NaN or infinite.
-absl::Status CheckFinite(absl::Span<const float> values);
-
-// `taps` holds every layer of one image, by number. INTERNAL when the backbone produced values that
-// are not finite. Run under c10::InferenceMode. Thread-safety: pure function.
-absl::StatusOr<HeadEvidence> ReadHeads(absl::Span<const LayerTap> taps, const PatchGrid& grid,
-                                       const ModelConfig& model, const GroundOptions& options);
 
 }  // namespace objectdino
 

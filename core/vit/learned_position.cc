@@ -24,7 +24,7 @@ at::Tensor LearnedPosition::For(int64_t rows, int64_t cols) const {
   if (rows == side_ && cols == side_) return table_;
   const Grid grid{rows, cols};
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [cached_grid, position] : cache_) {
       if (cached_grid == grid) return position;
     }
@@ -32,7 +32,7 @@ at::Tensor LearnedPosition::For(int64_t rows, int64_t cols) const {
   // Unlocked: two threads may compute the same grid, which costs less than one waiting for the
   // other.
   at::Tensor position = Interpolate(grid);
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   cache_.emplace_back(grid, position);
   if (cache_.size() > kCachedGrids) cache_.pop_front();
   return position;

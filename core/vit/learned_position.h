@@ -14,8 +14,9 @@
 
 #include "ATen/core/Tensor.h"
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "c10/core/Device.h"
+
+#include "core/base/mutex.h"
 
 namespace objectdino {
 
@@ -36,7 +37,7 @@ class LearnedPosition {
   int64_t side_;      // M
   bool antialias_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   mutable std::deque<std::pair<Grid, at::Tensor>> cache_ ABSL_GUARDED_BY(mutex_);  // newest last
 };
 

@@ -98,6 +98,10 @@ ForwardResult VisionTransformer::Forward(const at::Tensor& input,
   ForwardResult result;
   if (options.block_outputs) result.block_outputs.push_back(x);
   for (int layer = 0; layer < config_.layers; ++layer) {
+    if (options.stop && options.stop()) {
+      result.stopped = true;
+      return result;
+    }
     AttentionOutput output = layers_->blocks[layer].Forward(x);
     x = std::move(output.sum);  // [B, T, D]
     if (options.taps) result.taps.push_back({.layer = layer, .qkv = std::move(output.qkv)});

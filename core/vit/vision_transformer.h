@@ -6,9 +6,14 @@
 // tokens, D width, d = D / H head dimension. Patches are row-major on the grid. Thread-safety:
 // immutable after Create; Forward may run concurrently on threads of one caller each. Cost: one
 // forward pass; every tapped layer keeps B * T * 3 * D floats alive.
+//
+// Batch invariance: on the CPU an image's results are the same bits alone and in any batch, since
+// every operation sums a row's products in one order whatever the number of rows. That is measured,
+// not promised by the libraries: infer_test.cc guards it. On CUDA they are equal up to rounding.
 #ifndef OBJECTDINO_CORE_VIT_VISION_TRANSFORMER_H_
 #define OBJECTDINO_CORE_VIT_VISION_TRANSFORMER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,9 +36,12 @@ struct LayerTap {
 struct ForwardOptions {
   bool taps = true;            // fill ForwardResult::taps with every layer
   bool block_outputs = false;  // for tests: fill ForwardResult::block_outputs
+  // Asked before every block; where it says true, the pass ends there. Unset: never.
+  std::function<bool()> stop = nullptr;
 };
 
 struct ForwardResult {
+  bool stopped = false;        // by ForwardOptions::stop: the rest is not what it says
   at::Tensor tokens;           // [B, T, D] after the final layer norm
   std::vector<LayerTap> taps;  // L entries, or none
   std::vector<at::Tensor>

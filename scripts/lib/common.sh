@@ -90,10 +90,10 @@ as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-ensure_apt() { # build|dev: installs what is missing of scripts/apt-packages.txt
+ensure_apt() { # build|dev|node: installs what is missing of scripts/apt-packages.txt: untagged, and with this tag
   local name tag log=$LOGS/apt.log wanted=() missing=()
   while read -r name tag; do
-    [[ -z $name || $name == \#* || ($tag == dev && $1 != dev) ]] || wanted+=("$name")
+    [[ -z $name || $name == \#* || (-n $tag && $tag != "$1") ]] || wanted+=("$name")
   done <"$ROOT/scripts/apt-packages.txt"
   mapfile -t missing < <(comm -23 <(printf '%s\n' "${wanted[@]}" | sort) \
     <(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${wanted[@]}" 2>/dev/null | sed -n 's/^.i //p' | sort -u))
@@ -169,6 +169,18 @@ ensure_test_venv() {
   install_requirements test
 }
 
+ensure_interop() { # the clients of others that tests/interop pins
+  local folder=$ROOT/tests/interop
+  local installed=$folder/node_modules/.installed
+  # Only where npm is missing: Node.js packages of other origin bring it along, and conflict with Debian's.
+  command -v npm >/dev/null || ensure_apt node
+  [[ ! -f $installed || $(<"$installed") != "$(sha256sum <"$folder/package-lock.json")" ]] || return 0
+  step "installing the clients of tests/interop"
+  logged "$LOGS/npm.log" "npm (no network?)" \
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --no-update-notifier
+  sha256sum <"$folder/package-lock.json" >"$installed"
+}
+
 ensure_model() {
   supervise "$VENV/bin/python" "$ROOT/scripts/lib/fetch_model.py" || exit 1
 }
@@ -182,16 +194,29 @@ build_jobs() { # one per core, but no more than memory allows at 2 GB for each c
   printf '%s' $((memory < 1 ? 1 : memory < cores ? memory : cores))
 }
 
-configure_and_build() { # PRESET [TARGET...]: all presets use Ninja; called directly, it hears the signals
+logged() { # LOG WHAT COMMAND...: runs it with its output in the log, or fails with the end of that
+  local log=$1 what=$2
+  shift 2
+  mkdir -p "$LOGS"
+  supervise "$@" >"$log" 2>&1 || {
+    tail -n 25 "$log" >&2
+    fail "$what failed, see $log"
+  }
+}
+
+configure() { # PRESET
+  logged "$LOGS/configure-$1.log" "configuring $1" \
+    cmake -S "$ROOT" --preset "$1" "-DOBJECTDINO_TORCH_PYTHON=$VENV/bin/python"
+}
+
+build() { # PRESET [TARGET...]: all presets use Ninja; called directly, it hears the signals
   local preset=$1 log=$LOGS/build-$1.log
   shift
-  mkdir -p "$LOGS"
   step "building $preset (minutes the first time; progress in $log)"
-  {
-    supervise cmake -S "$ROOT" --preset "$preset" "-DOBJECTDINO_TORCH_PYTHON=$VENV/bin/python" &&
-      supervise ninja -C "$ROOT/build/$preset" -j "$(build_jobs)" "$@"
-  } >"$log" 2>&1 || {
-    tail -n 25 "$log" >&2
-    fail "the $preset build failed, see $log"
-  }
+  logged "$log" "the $preset build" ninja -C "$ROOT/build/$preset" -j "$(build_jobs)" "$@"
+}
+
+configure_and_build() { # PRESET [TARGET...]
+  configure "$1"
+  build "$@"
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A grounding server on a free port of the loopback interface that answers as the test says.
+// A grounding server on a free port of the loopback interface that answers as the test says. Where
+// it serves streams, items are answered as calls are, and an image "break" breaks its stream with
+// UNAVAILABLE.
 #ifndef OBJECTDINO_TESTS_CLIENT_FAKE_SERVER_H_
 #define OBJECTDINO_TESTS_CLIENT_FAKE_SERVER_H_
 
@@ -7,6 +9,7 @@
 #include <functional>
 #include <grpcpp/grpcpp.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,10 +24,17 @@ class FakeServer : public v1::GroundingService::Service, public grpc::health::v1
   using Answer = std::function<grpc::Status(grpc::ServerContext&, const v1::GroundRequest&,
                                             v1::GroundResponse&)>;
 
-  explicit FakeServer(Answer answer) : answer_(std::move(answer)) {
+  // In pairs: the second of two items is answered before the first; streams have an even number.
+  enum class Streams { kUnimplemented, kServed, kInPairs };
+
+  explicit FakeServer(Answer answer,
+                      const std::shared_ptr<grpc::ServerCredentials>& credentials =
+                          grpc::InsecureServerCredentials(),
+                      Streams streams = Streams::kUnimplemented)
+      : answer_(std::move(answer)), served_streams_(streams) {
     int port = 0;
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort("127.0.0.1:0", credentials, &port);
     builder.RegisterService(static_cast<v1::GroundingService::Service*>(this));
     builder.RegisterService(static_cast<grpc::health::v1::Health::Service*>(this));
     server_ = builder.BuildAndStart();
@@ -36,6 +46,7 @@ class FakeServer : public v1::GroundingService::Service, public grpc::health::v1
 
   const std::string& address() const { return address_; }
   int calls() const { return calls_; }
+  int streams() const { return streams_; }
 
   std::atomic<int> health = grpc::health::v1::HealthCheckResponse::SERVING;
 
@@ -43,6 +54,36 @@ class FakeServer : public v1::GroundingService::Service, public grpc::health::v1
                       v1::GroundResponse* response) override {
     ++calls_;
     return answer_(*context, *request, *response);
+  }
+
+  grpc::Status StreamGround(grpc::ServerContext* context,
+                            grpc::ServerReaderWriter<v1::StreamGroundResponse,
+                                                     v1::StreamGroundRequest>* stream) override {
+    if (served_streams_ == Streams::kUnimplemented) {
+      return {grpc::StatusCode::UNIMPLEMENTED, "no streams"};
+    }
+    ++streams_;
+    v1::StreamGroundRequest item;
+    std::optional<v1::StreamGroundResponse> held_back;
+    while (stream->Read(&item)) {
+      if (item.request().image().encoded() == "break") {
+        return {grpc::StatusCode::UNAVAILABLE, "broken"};
+      }
+      v1::StreamGroundResponse response;
+      response.set_request_id(item.request().request_id());
+      const grpc::Status status = Ground(context, &item.request(), response.mutable_response());
+      response.set_code(status.error_code());
+      response.set_message(status.error_message());
+      if (!status.ok()) response.clear_response();
+      if (served_streams_ == Streams::kInPairs && !held_back) {
+        held_back = response;
+        continue;
+      }
+      stream->Write(response);
+      if (held_back) stream->Write(*held_back);
+      held_back.reset();
+    }
+    return grpc::Status::OK;
   }
 
   grpc::Status GetModelInfo(grpc::ServerContext*, const v1::GetModelInfoRequest*,
@@ -61,7 +102,9 @@ class FakeServer : public v1::GroundingService::Service, public grpc::health::v1
 
  private:
   Answer answer_;
+  Streams served_streams_;
   std::atomic<int> calls_ = 0;
+  std::atomic<int> streams_ = 0;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };

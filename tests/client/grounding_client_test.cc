@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "absl/time/clock.h"
+
 #include "tests/client/fake_server.h"
 #include "tests/support/status_matchers.h"
 
@@ -96,6 +98,43 @@ INSTANTIATE_TEST_SUITE_P(Codes, NoRetryTest,
                                            grpc::StatusCode::DEADLINE_EXCEEDED,
                                            grpc::StatusCode::INTERNAL,
                                            grpc::StatusCode::UNIMPLEMENTED));
+
+// RESOURCE_EXHAUSTED with this push-back, `times` times, then OK.
+FakeServer::Answer PushBackFirst(std::atomic<int>& times, const std::string& pause_ms) {
+  return [&times, pause_ms](grpc::ServerContext& context, auto&, auto&) {
+    if (times-- <= 0) return grpc::Status::OK;
+    context.AddTrailingMetadata("grpc-retry-pushback-ms", pause_ms);
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "busy");
+  };
+}
+
+TEST(GroundingClientTest, Ground_PushBack_TriedAgainAfterThatLong) {
+  std::atomic<int> times = 2;
+  const FakeServer server(PushBackFirst(times, "30"));
+  const absl::Time start = absl::Now();
+  EXPECT_THAT(ConnectTo(server.address())->Ground("x", {}), IsOk());
+  EXPECT_EQ(server.calls(), 3);
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(60));
+}
+
+TEST(GroundingClientTest, Ground_PushBackAlways_GivesUpAfterMaxAttempts) {
+  std::atomic<int> times = 1000;
+  const FakeServer server(PushBackFirst(times, "1"));
+  EXPECT_THAT(ConnectTo(server.address())->Ground("x", {}),
+              StatusIs(absl::StatusCode::kResourceExhausted, "busy"));
+  EXPECT_EQ(server.calls(), GroundingClient::kMaxAttempts);
+}
+
+TEST(GroundingClientTest, Ground_PushBackForbidsOrPassesTheDeadline_NotTriedAgain) {
+  for (const char* pause_ms : {"-1", "soon", "600000"}) {
+    std::atomic<int> times = 1;
+    const FakeServer server(PushBackFirst(times, pause_ms));
+    EXPECT_THAT(ConnectTo(server.address())->Ground("x", {}),
+                StatusIs(absl::StatusCode::kResourceExhausted, "busy"))
+        << pause_ms;
+    EXPECT_EQ(server.calls(), 1) << pause_ms;
+  }
+}
 
 TEST(GroundingClientTest, Ground_NobodyListens_Unavailable) {
   std::string address;

@@ -240,6 +240,11 @@ TEST_F(RunTest, Ground_Options_AllReachTheServer) {
   EXPECT_EQ(seen.affinity_threshold(), -0.25F);
 }
 
+TEST_F(RunTest, Ground_ImageAfterComponents_IsAnImage) {
+  EXPECT_EQ(Ground({"--components", "k,q", AddFile("a.png", png_)}), kExitOk);
+  EXPECT_EQ(server_.calls(), 1);
+}
+
 TEST_F(RunTest, Ground_UnknownComponent_UsageErrorBeforeAnyCall) {
   EXPECT_EQ(Ground({AddFile("a.png", png_), "--components", "q,x"}), kExitUsage);
   EXPECT_THAT(err_.str(), HasSubstr("x"));

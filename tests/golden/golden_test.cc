@@ -21,6 +21,7 @@
 #include "gtest/gtest.h"
 
 #include "core/heads/affinity.h"
+#include "core/heads/cls_attention.h"
 #include "core/heads/head_vectors.h"
 #include "core/heads/object_map.h"
 #include "core/heads/selection.h"

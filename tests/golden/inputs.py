@@ -89,16 +89,16 @@ SCENES = {"scene_480x640": ball_scene, "scene_640x480": duck_scene}
 # ---- files ----------------------------------------------------------------------------------------------------
 
 
-def _png(path: Path, width, height, depth, colour_type, rows):
-    """A PNG of any depth; rows: the packed bytes of one row each."""
+def _chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
+def _png(path: Path, width, height, depth, colour_type, rows, extra=b""):
+    """A PNG of any depth; rows: the packed bytes of one row each; extra: chunks behind the header."""
     packer = zlib.compressobj(9)
     data = b"".join(packer.compress(b"\0" + row) for row in rows) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", data) + _chunk(b"IEND", b""))
 
 
 def _exif(orientation: int) -> bytes:
@@ -156,6 +156,8 @@ def write_data(folder: Path):
     picture.resize((128, 96)).save(jpeg, "JPEG", quality=90)
     (folder / "truncated.jpg").write_bytes(jpeg.getvalue()[: len(jpeg.getvalue()) // 2])
     Image.new("RGB", (1, 1), (200, 100, 50)).save(folder / "one_pixel.png")
+    text = _chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(7_900_000), 9))
+    _png(folder / "packed_text.png", 1, 1, 8, 2, [bytes([200, 100, 50])], text)
     rows = [bytes(2500)] * 20000
     _png(folder / "bomb_20000x20000_1bit.png", 20000, 20000, 1, 0, rows)
     (folder / "text.jpg").write_text("This is a text file; only its name says otherwise.\n")

@@ -78,6 +78,21 @@ def test_public_pipeline_headers_are_torch_free():
     assert not wrong
 
 
+@pytest.mark.parametrize("stage", ["prepare", "finish"])
+def test_stages_around_the_engine_are_torch_free(stage):
+    """Nor does what they call: a thread that touched Torch would get OpenMP threads of its own."""
+    seen, todo = set(), [f"core/pipeline/{stage}.cc"]
+    while todo:
+        path = todo.pop()
+        if path not in seen and (ROOT / path).exists():
+            seen.add(path)
+            todo += [i for i in includes(ROOT / path) if i.startswith("core/")]
+            todo.append(re.sub(r"\.h$", ".cc", path))
+    assert f"core/{dict(prepare='image/preprocess', finish='objects/normalized_cut')[stage]}.cc" in seen
+    wrong = [f"{p}: {i}" for p in seen for i in includes(ROOT / p) if re.match(r"(ATen|c10|torch)/", i)]
+    assert not wrong
+
+
 def test_headers_are_guarded_by_their_path():
     for library in libraries():
         for path in sources(library):

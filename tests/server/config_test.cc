@@ -1,155 +1,111 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/config.h"
 
-#include <cstdio>
-#include <fstream>
-#include <map>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+
+#include "tests/support/status_matchers.h"
 
 namespace objectdino {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::IsOk;
+using testing::StatusIs;
 
-CommandLine Parse(const std::vector<std::string>& arguments,
-                  const std::map<std::string, std::string>& variables = {}) {
-  return ParseCommandLine(
-      arguments,
-      [&](const char* name) {
-        const auto it = variables.find(name);
-        return it == variables.end() ? nullptr : it->second.c_str();
-      },
-      "objectdino-server 1.2.3");
-}
-
-std::string WriteFile(const std::string& name, const std::string& text) {
-  const std::string path = ::testing::TempDir() + name;
-  std::ofstream(path) << text;
-  return path;
-}
-
-TEST(Config, ModelAlone_HasDefaults) {
-  const CommandLine command = Parse({"--model", "m"});
-  ASSERT_TRUE(command.config.has_value()) << command.text;
-  EXPECT_EQ(command.config->model, "m");
-  EXPECT_EQ(command.config->listen, "127.0.0.1:50051");
-  EXPECT_EQ(command.config->threads, 1);
-  EXPECT_GE(command.config->lanes, 1);
-  EXPECT_EQ(command.config->limits.max_request_bytes, 32 << 20);
-}
-
-TEST(Config, Flags_SetTheirFields) {
-  const CommandLine command =
-      Parse({"--model=m", "--lanes", "3", "--max-message-mb=5", "--max-response-mb=6",
-             "--max-pixels=7", "--device=cuda:1", "--listen=[::1]:0", "--grace-seconds=0"});
-  ASSERT_TRUE(command.config.has_value()) << command.text;
-  EXPECT_EQ(command.config->lanes, 3);
-  EXPECT_EQ(command.config->limits.max_request_bytes, 5 << 20);
-  EXPECT_EQ(command.config->limits.max_response_bytes, 6 << 20);
-  EXPECT_EQ(command.config->limits.max_pixels, 7);
-  EXPECT_EQ(command.config->device, "cuda:1");
-  EXPECT_EQ(command.config->grace_seconds, 0);
-}
-
-TEST(Config, FlagWinsOverEnvironment_EnvironmentOverFile) {
-  const std::string file = WriteFile(
-      "precedence.conf", "max-inflight = 1\nlanes = 1\nthreads = 1\nmodel = \"from file\"\n");
-  const CommandLine command = Parse({"--config", file, "--max-inflight=3"},
-                                    {{"OBJECTDINO_MAX_INFLIGHT", "2"}, {"OBJECTDINO_LANES", "2"}});
-  ASSERT_TRUE(command.config.has_value()) << command.text;
-  EXPECT_EQ(command.config->limits.max_inflight, 3);
-  EXPECT_EQ(command.config->lanes, 2);
-  EXPECT_EQ(command.config->threads, 1);
-  EXPECT_EQ(command.config->model, "from file");
-}
-
-TEST(Config, EnvironmentAlone_IsEnough) {
-  const std::string file = WriteFile("environment.conf", "threads = 4\n");
-  const CommandLine command = Parse({}, {{"OBJECTDINO_MODEL", "m"},
-                                         {"OBJECTDINO_CONFIG", file},
-                                         {"OBJECTDINO_LISTEN", "0.0.0.0:1"},
-                                         {"OBJECTDINO_ALLOW_NON_LOOPBACK", "true"}});
-  ASSERT_TRUE(command.config.has_value()) << command.text;
-  EXPECT_EQ(command.config->listen, "0.0.0.0:1");
-  EXPECT_EQ(command.config->threads, 4);
-}
-
-struct BadUsage {
-  std::vector<std::string> arguments;
-  std::string message;
-};
-
-class ConfigBadUsage : public ::testing::TestWithParam<BadUsage> {};
-
-TEST_P(ConfigBadUsage, OneLineAndExitCode2) {
-  const CommandLine command = Parse(GetParam().arguments);
-  EXPECT_FALSE(command.config.has_value());
-  EXPECT_EQ(command.exit_code, kExitUsage);
-  EXPECT_THAT(command.text, AllOf(HasSubstr(GetParam().message), ::testing::EndsWith("\n")));
-  EXPECT_EQ(std::count(command.text.begin(), command.text.end(), '\n'), 1) << command.text;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Cases, ConfigBadUsage,
-    ::testing::Values(BadUsage{{}, "--model"}, BadUsage{{"--model=m", "--speed=9"}, "--speed"},
-                      BadUsage{{"--model=m", "stray"}, "stray"},
-                      BadUsage{{"--model=m", "--lanes=x"}, "--lanes"},
-                      BadUsage{{"--model=m", "--max-inflight=0"}, "--max-inflight"},
-                      BadUsage{{"--model=m", "--max-inflight=1001"}, "--max-inflight"},
-                      BadUsage{{"--model=m", "--device=tpu"}, "--device"},
-                      BadUsage{{"--model=m", "--device=cuda:-1"}, "--device"},
-                      BadUsage{{"--model=m", "--log-level=loud"}, "--log-level"},
-                      BadUsage{{"--model=m", "--listen=nowhere"}, "HOST:PORT"},
-                      BadUsage{{"--model=m", "--listen=0.0.0.0:1"}, "--allow-non-loopback"},
-                      BadUsage{{"--model=m", "--metrics-listen=10.0.0.1:1"},
-                               "--allow-non-loopback"},
-                      BadUsage{{"--model=m", "--config=/does/not/exist"}, "/does/not/exist"}));
-
-TEST(Config, UnknownKeyOfTheFile_IsFatal) {
-  const CommandLine command =
-      Parse({"--model=m", "--config", WriteFile("unknown.conf", "speed = 9\n")});
-  EXPECT_EQ(command.exit_code, kExitUsage);
-  EXPECT_THAT(command.text, HasSubstr("speed"));
-}
-
-TEST(Config, Help_ShowsEveryFlagItsDefaultAndTheExitCodes) {
-  const CommandLine command = Parse({"--help"});
-  EXPECT_EQ(command.exit_code, kExitOk);
-  for (const char* text : {"--model",           "--listen",
-                           "127.0.0.1:50051",   "--metrics-listen",
-                           "127.0.0.1:9464",    "--allow-non-loopback",
-                           "--port-file",       "--device",
-                           "--lanes",           "--threads",
-                           "--max-inflight",    "--max-pixels",
-                           "--max-dimension",   "--max-message-mb",
-                           "--max-response-mb", "--max-input-size",
-                           "--grace-seconds",   "--log-level",
-                           "--config",          "--version",
-                           "Exit codes",        "OBJECTDINO_MAX_INFLIGHT"}) {
-    EXPECT_THAT(command.text, HasSubstr(text));
-  }
-  // One release of the flags library writes a default as "=64", another as " [64]".
-  const std::pair<const char*, const char*> defaults[] = {
-      {"--max-inflight", "64"},   {"--max-pixels", "50000000"}, {"--max-dimension", "16384"},
-      {"--max-message-mb", "32"}, {"--max-input-size", "1024"}, {"--grace-seconds", "30"}};
-  for (const auto& [flag, value] : defaults) {
-    const size_t start = command.text.find(absl::StrCat("\n  ", flag, " "));
-    ASSERT_NE(start, std::string::npos) << flag;
-    const std::string line =
-        command.text.substr(start + 1, command.text.find('\n', start + 1) - start - 1);
-    EXPECT_THAT(line, ::testing::AnyOf(HasSubstr(absl::StrCat("=", value)),
-                                       HasSubstr(absl::StrCat("[", value, "]"))));
+TEST(Config, Resolve_SharesTheCoresOut) {
+  struct Case {
+    int lanes, threads, cores, expected;
+  };
+  for (const Case& c : {Case{0, 1, 8, 8}, Case{0, 3, 8, 2}, Case{0, 9, 8, 1}, Case{5, 3, 8, 5}}) {
+    ServerConfig config;
+    config.lanes = c.lanes;
+    config.threads = c.threads;
+    config.Resolve(c.cores);
+    EXPECT_EQ(config.lanes, c.expected) << c.lanes << " " << c.threads << " " << c.cores;
+    EXPECT_EQ(config.decode_threads, c.expected);
+    EXPECT_EQ(config.post_threads, c.expected);
   }
 }
 
-TEST(Config, Version_IsPrinted) {
-  const CommandLine command = Parse({"--version"});
-  EXPECT_EQ(command.exit_code, kExitOk);
-  EXPECT_EQ(command.text, "objectdino-server 1.2.3\n");
+TEST(Config, Resolve_KeepsWhatIsSet) {
+  ServerConfig config;
+  config.decode_threads = 3;
+  config.post_threads = 4;
+  config.Resolve(8);
+  EXPECT_EQ(config.decode_threads, 3);
+  EXPECT_EQ(config.post_threads, 4);
+}
+
+TEST(Config, Resolve_ChoosesTheBatchByTheDevice) {
+  for (const auto& [device, batch] : {std::pair("cpu", 1), std::pair("cuda:0", 8)}) {
+    ServerConfig config;
+    config.device = device;
+    config.Resolve(1);
+    EXPECT_EQ(config.batch.max_images, batch) << device;
+  }
+}
+
+TEST(Config, Defaults_AreValid) { EXPECT_THAT(ServerConfig().Validate(), IsOk()); }
+
+ServerConfig Listening(const std::string& grpc, const std::string& metrics) {
+  ServerConfig config;
+  config.listen = grpc;
+  config.metrics_listen = metrics;
+  return config;
+}
+
+TEST(Config, PlainTextForOtherMachines_NeedsTheFlag) {
+  for (ServerConfig config :
+       {Listening("0.0.0.0:1", "none"), Listening("[::]:1", "none"),
+        Listening("127.0.0.1:1", "0.0.0.0:1"), Listening("127.0.0.1:1", "10.0.0.1:1")}) {
+    EXPECT_THAT(config.Validate(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--allow-non-loopback")))
+        << config.listen << " " << config.metrics_listen;
+    config.allow_non_loopback = true;
+    EXPECT_THAT(config.Validate(), IsOk());
+  }
+}
+
+TEST(Config, Tls_OpensGrpcButNotMetrics) {
+  ServerConfig config = Listening("0.0.0.0:1", "127.0.0.1:2");
+  config.tls = {"cert", "key", ""};
+  EXPECT_THAT(config.Validate(), IsOk());
+  config.metrics_listen = "0.0.0.0:2";
+  EXPECT_THAT(config.Validate(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--metrics-listen")));
+}
+
+TEST(Config, Token_DoesNotOpenPlainText) {
+  ServerConfig config = Listening("0.0.0.0:1", "none");
+  config.token_file = "tokens";
+  EXPECT_FALSE(config.Validate().ok());
+}
+
+TEST(Config, HalfOfTls_IsRefused) {
+  for (const TlsFiles& tls : {TlsFiles{"cert", "", ""}, TlsFiles{"", "key", ""},
+                              TlsFiles{"", "", "ca"}, TlsFiles{"", "key", "ca"}}) {
+    ServerConfig config;
+    config.tls = tls;
+    EXPECT_THAT(config.Validate(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--tls-cert")))
+        << tls.certificate << "," << tls.key << "," << tls.client_ca;
+  }
+}
+
+TEST(Config, LimitsWithoutRoomForARequest_AreRefused) {
+  ServerConfig config;
+  config.limits.max_request_bytes = int64_t{100} << 20;
+  EXPECT_THAT(config.Validate(), IsOk());
+  config.connections.memory_mb = 199;
+  EXPECT_THAT(config.Validate(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                          HasSubstr("--max-connections-memory-mb 199")));
+  config.connections.memory_mb = 200;
+  config.limits.max_inflight_bytes = int64_t{99} << 20;
+  EXPECT_THAT(config.Validate(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--max-inflight-mb 99")));
 }
 
 }  // namespace

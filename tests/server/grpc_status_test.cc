@@ -56,10 +56,13 @@ TEST(GrpcStatus, ResponseTooLarge_HasTheReason) {
   EXPECT_EQ(info.reason(), "RESPONSE_TOO_LARGE");
 }
 
-TEST(GrpcStatus, TooManyInFlight_SaysWhenToComeBack) {
+TEST(GrpcStatus, Overload_SaysWhenToComeBack) {
   google::rpc::RetryInfo retry;
-  ASSERT_TRUE(DetailsOf(ToWireStatus(TooManyInFlight(4))).details(0).UnpackTo(&retry));
-  EXPECT_GT(retry.retry_delay().seconds() + retry.retry_delay().nanos(), 0);
+  ASSERT_TRUE(DetailsOf(ToWireStatus(ComeBackLater("busy", absl::Milliseconds(1234))))
+                  .details(0)
+                  .UnpackTo(&retry));
+  EXPECT_EQ(retry.retry_delay().seconds(), 1);
+  EXPECT_EQ(retry.retry_delay().nanos(), 234'000'000);
 }
 
 TEST(GrpcStatus, LongMessage_IsCutAtACharacter) {

@@ -18,6 +18,7 @@
 
 #include "server/address.h"
 #include "server/metrics.h"
+#include "server/process_metrics.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/running_server.h"
 #include "tests/support/status_matchers.h"
@@ -63,6 +64,9 @@ TEST(Metrics, Scrape_HasEveryNameOfTheTable) {
   for (const MetricName& metric : kMetrics) {
     EXPECT_THAT(text, HasSubstr(std::string("# HELP ") + metric.name + " " + metric.help));
   }
+  for (const MetricName& metric : kProcessMetrics) {
+    EXPECT_THAT(text, HasSubstr(std::string("\n") + metric.name + " "));
+  }
   EXPECT_THAT(text, HasSubstr("objectdino_model_ready 1"));
   EXPECT_THAT(text, HasSubstr("model=\"fake\""));
 }
@@ -73,6 +77,8 @@ TEST(Metrics, EveryOutcome_IsObserved) {
   ASSERT_FALSE(running.Ground({}).ok());
   running.engine().FindNothing();
   ASSERT_TRUE(running.Ground(RawRequest()).ok());
+  while (running.server().load().inflight > 0) {  // the answer is there, the call not yet over
+  }
   const std::string text = Scrape(running.server().metrics_address());
   EXPECT_THAT(text, HasSubstr("objectdino_requests_total{code=\"OK\",method=\"Ground\"} 2"));
   EXPECT_THAT(
@@ -100,7 +106,8 @@ TEST(Metrics, LowConfidence_CountsAnswersWithEitherWarningOnce) {
     for (const WarningCode code : codes) grounding.warnings.push_back({code, ""});
     Metrics metrics(testing::FakeModelFacts());
     metrics.CountResult(grounding);
-    const std::string text = prometheus::TextSerializer().Serialize(metrics.registry()->Collect());
+    const std::string text =
+        prometheus::TextSerializer().Serialize(metrics.collectable()->Collect());
     EXPECT_THAT(text, HasSubstr(absl::StrCat(kLowConfidence.name, " ", expected, "\n")));
   }
 }
@@ -113,21 +120,6 @@ TEST(Metrics, Masks_AreAStageOfRequestsForThemOnly) {
   ASSERT_TRUE(running.Ground(request).ok());
   EXPECT_THAT(Scrape(running.server().metrics_address()),
               HasSubstr("objectdino_stage_seconds_count{stage=\"masks\"} 1"));
-}
-
-TEST(Metrics, FullHouse_IsCountedWithItsReason) {
-  ServerConfig config = RunningServer::OneLaneWithMetrics();
-  config.limits.max_inflight = 1;
-  RunningServer running(config);
-  running.engine().Block();
-  std::thread first([&] { EXPECT_TRUE(running.Ground(RawRequest()).ok()); });
-  running.engine().WaitForFirstCall();
-  EXPECT_FALSE(running.Ground(RawRequest()).ok());
-  const std::string text = Scrape(running.server().metrics_address());
-  EXPECT_THAT(text, HasSubstr("objectdino_rejected_total{reason=\"inflight\"} 1"));
-  EXPECT_THAT(text, HasSubstr("objectdino_inflight 1"));
-  running.engine().Release();
-  first.join();
 }
 
 TEST(Health, Check_KnowsTheServerAndTheServiceOnly) {
@@ -176,10 +168,30 @@ TEST(Drain, RequestInFlight_SucceedsAndNewOnesAreUnavailable) {
   running.engine().WaitForFirstCall();
   std::thread drain([&] { EXPECT_TRUE(running.server().Drain(absl::Seconds(60))); });
   ASSERT_TRUE(watch->Read(&response));  // the drain has begun
-  EXPECT_EQ(running.Ground(RawRequest()).error_code(), grpc::StatusCode::UNAVAILABLE);
+  while (running.Ground(RawRequest(), nullptr, absl::Milliseconds(50)).error_code() !=
+         grpc::StatusCode::UNAVAILABLE) {
+  }
   running.engine().Release();
   first.join();
   drain.join();
+}
+
+TEST(Drain, AnnouncedStop_IsSeenAtOnceAndStillServes) {
+  RunningServer running(RunningServer::OneLaneWithMetrics());
+  const auto health = grpc::health::v1::Health::NewStub(running.channel());
+  grpc::ClientContext context;
+  const auto watch = health->Watch(&context, About("objectdino.v1.GroundingService"));
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  const absl::Time start = absl::Now();
+  running.server().AnnounceStop();
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_LT(absl::Now() - start, absl::Milliseconds(100));
+  EXPECT_TRUE(running.Ground(RawRequest()).ok());
+  EXPECT_THAT(Scrape(running.server().metrics_address()), HasSubstr("objectdino_model_ready 0"));
+  EXPECT_TRUE(running.server().Drain(absl::Seconds(60)));
+  EXPECT_EQ(running.Ground(RawRequest()).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST(Drain, GraceOver_CancelsWhatIsInFlight) {
@@ -193,10 +205,10 @@ TEST(Drain, GraceOver_CancelsWhatIsInFlight) {
   drain.join();
 }
 
-// The reflection proto has no installed header, so its request is spelled out: list_services ("*").
-TEST(Reflection, ListServices_HasTheServiceAndHealth) {
-  RunningServer running;
-  grpc::GenericStub stub(running.channel());
+// What reflection answers to list_services ("*"); its proto has no installed header, so the request
+// is spelled out.
+std::pair<grpc::Status, std::string> ListServices(const std::shared_ptr<grpc::Channel>& channel) {
+  grpc::GenericStub stub(channel);
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
   void* tag = nullptr;
@@ -204,23 +216,42 @@ TEST(Reflection, ListServices_HasTheServiceAndHealth) {
   const auto stream = stub.PrepareCall(
       &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
   stream->StartCall(nullptr);
-  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
-  const grpc::Slice slice(std::string("\x3a\x01*"));
-  stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
-  grpc::ByteBuffer reply;
-  stream->Read(&reply, nullptr);
-  ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
-  grpc::Slice bytes;
-  ASSERT_TRUE(reply.DumpToSingleSlice(&bytes).ok());
-  const std::string text(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
-  EXPECT_THAT(text, HasSubstr("objectdino.v1.GroundingService"));
-  EXPECT_THAT(text, HasSubstr("grpc.health.v1.Health"));
-  stream->WritesDone(nullptr);
-  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_TRUE(queue.Next(&tag, &ok));
+  std::string text;
+  if (ok) {
+    const grpc::Slice slice(std::string("\x3a\x01*"));
+    stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    EXPECT_TRUE(queue.Next(&tag, &ok));
+    grpc::ByteBuffer reply;
+    stream->Read(&reply, nullptr);
+    EXPECT_TRUE(queue.Next(&tag, &ok));
+    grpc::Slice bytes;
+    if (ok && reply.DumpToSingleSlice(&bytes).ok()) {
+      text.assign(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+    }
+    stream->WritesDone(nullptr);
+    EXPECT_TRUE(queue.Next(&tag, &ok));
+  }
   grpc::Status status;
   stream->Finish(&status, nullptr);
-  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_TRUE(queue.Next(&tag, &ok));
+  return {status, text};
+}
+
+TEST(Reflection, ListServices_HasTheServiceAndHealth) {
+  RunningServer running;
+  const auto [status, text] = ListServices(running.channel());
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_THAT(text, HasSubstr("objectdino.v1.GroundingService"));
+  EXPECT_THAT(text, HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST(Reflection, SwitchedOff_IsUnimplemented) {
+  RunningServer described;  // another server of the process has it
+  ServerConfig config = RunningServer::OneLane();
+  config.reflection = false;
+  RunningServer running(config);
+  EXPECT_EQ(ListServices(running.channel()).first.error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
 TEST(Start, InputSmallerThanAPatch_IsRefused) {
@@ -230,6 +261,15 @@ TEST(Start, InputSmallerThanAPatch_IsRefused) {
   EXPECT_THAT(
       Server::Start(config, std::make_unique<testing::FakeEngine>(), log),
       testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("max-input-size")));
+}
+
+TEST(Start, BadTokenFile_IsRefused) {
+  EventLog log(std::make_shared<testing::LogCapture>(), "info");
+  ServerConfig config = RunningServer::OneLane();
+  config.token_file = "/does/not/exist";
+  EXPECT_THAT(
+      Server::Start(config, std::make_unique<testing::FakeEngine>(), log),
+      testing::StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("/does/not/exist")));
 }
 
 TEST(Start, TakenPort_IsOneClearError) {

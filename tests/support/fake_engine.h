@@ -4,10 +4,12 @@
 #define OBJECTDINO_TESTS_SUPPORT_FAKE_ENGINE_H_
 
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 
+#include "core/base/mutex.h"
 #include "server/engine.h"
 
 namespace objectdino::testing {
@@ -60,55 +62,102 @@ inline Grounding FakeGrounding(ImageSize image, bool patch_embeddings, bool head
   return grounding;
 }
 
-// Thread-safe.
+// Thread-safe. Infer is the stage that is counted, blocks and fails.
 class FakeEngine final : public GroundingEngine {
  public:
-  absl::StatusOr<Grounding> Ground(const Image& image,
-                                   const GroundOptions& options) const override {
-    const absl::MutexLock lock(&mutex_);
-    ++calls_;
-    mutex_.Await(absl::Condition(
-        +[](bool* blocked) { return !*blocked; }, &blocked_));
-    if (!status_.ok()) return status_;
-    Grounding grounding = FakeGrounding(image.size(), options.patch_embeddings, options.head_maps);
+  absl::StatusOr<PreparedImage> Prepare(Image image, const GroundOptions& options) const override {
+    PreparedImage prepared;
+    prepared.options = options;
+    prepared.size = image.size();
+    prepared.input.grid = {2, 3, 14};
+    return prepared;
+  }
+
+  std::vector<absl::StatusOr<InferredImage>> Infer(absl::Span<const PreparedImage* const> batch,
+                                                   absl::FunctionRef<bool()> stop) const override {
+    const MutexLock lock(mutex_);
+    calls_ += static_cast<int>(batch.size());
+    batches_.push_back(static_cast<int>(batch.size()));
+    called_.NotifyAll();
+    // An engine looks between two layers; this one ten times a second or when it is released.
+    while (blocked_ && !stop()) {
+      released_.WaitUntil(mutex_, absl::Now() + absl::Milliseconds(100));
+    }
+    absl::Status status = status_;
+    if (blocked_) status = absl::CancelledError("stopped");
+    if (static_cast<int>(batch.size()) > memory_for_) {
+      status = absl::ResourceExhaustedError("out of memory");
+    }
+    std::vector<absl::StatusOr<InferredImage>> results;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (status.ok()) {
+        results.emplace_back(InferredImage());
+      } else {
+        results.emplace_back(status);
+      }
+    }
+    return results;
+  }
+
+  absl::StatusOr<Grounding> Finish(PreparedImage prepared,
+                                   InferredImage /*inferred*/) const override {
+    const GroundOptions& options = prepared.options;
+    Grounding grounding = FakeGrounding(prepared.size, options.patch_embeddings, options.head_maps);
+    const MutexLock lock(mutex_);
     if (blank_) {
       grounding.objects.clear();
       grounding.warnings.push_back({WarningCode::kLowConfidence, "blank"});
     }
     return grounding;
   }
+
   const ModelFacts& facts() const override { return facts_; }
 
-  // Calls wait inside until Release.
+  // Calls wait inside until Release, or until nobody waits for them.
   void Block() { Set(&blocked_, true); }
   void Release() { Set(&blocked_, false); }
   // From now on: no object and LOW_CONFIDENCE.
   void FindNothing() { Set(&blank_, true); }
   void FailWith(absl::Status status) {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     status_ = std::move(status);
   }
+  // Larger batches run out of memory.
+  void HaveMemoryFor(int images) {
+    const MutexLock lock(mutex_);
+    memory_for_ = images;
+  }
+  // Images that were computed, or were begun to be.
   int calls() const {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     return calls_;
   }
-  void WaitForFirstCall() const {
-    const absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](int* calls) { return *calls > 0; }, &calls_));
+  std::vector<int> batches() const {
+    const MutexLock lock(mutex_);
+    return batches_;
+  }
+  void WaitForFirstCall() const { WaitForCalls(1); }
+  void WaitForCalls(int count) const {
+    const MutexLock lock(mutex_);
+    while (calls_ < count) called_.Wait(mutex_);
   }
 
  private:
-  void Set(bool* flag, bool value) const {
-    const absl::MutexLock lock(&mutex_);
+  void Set(bool* flag, bool value) {
+    const MutexLock lock(mutex_);
     *flag = value;
+    released_.NotifyAll();
   }
 
   const ModelFacts facts_ = FakeModelFacts();
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
+  mutable CondVar called_;
+  mutable CondVar released_;
   mutable int calls_ ABSL_GUARDED_BY(mutex_) = 0;
-  mutable bool blocked_ = false;  // guarded by mutex_, set through a pointer
-  bool blank_ = false;            // the same
+  mutable std::vector<int> batches_ ABSL_GUARDED_BY(mutex_);
+  bool blocked_ = false;  // guarded by mutex_, set through a pointer
+  bool blank_ = false;    // the same
+  int memory_for_ ABSL_GUARDED_BY(mutex_) = 1 << 20;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 

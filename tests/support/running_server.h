@@ -15,27 +15,18 @@
 #include "server/server.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/log_capture.h"
+#include "tests/support/requests.h"
 
 namespace objectdino::testing {
-
-// A 2 x 3 black picture, so that no codec takes part.
-inline v1::GroundRequest RawRequest(const std::string& id = "") {
-  v1::GroundRequest request;
-  v1::RawImage* raw = request.mutable_image()->mutable_raw();
-  raw->set_height(2);
-  raw->set_width(3);
-  raw->set_rgb(std::string(2 * 3 * 3, '\0'));
-  request.set_request_id(id);
-  return request;
-}
 
 class RunningServer {
  public:
   static ServerConfig OneLane() {
     ServerConfig config;
     config.listen = "127.0.0.1:0";
-    config.metrics_listen = kNoMetrics;  // stopping CivetWeb takes two seconds
+    config.metrics_listen = kNoMetrics;
     config.lanes = 1;
+    config.Resolve(1);
     return config;
   }
   static ServerConfig OneLaneWithMetrics() {

@@ -79,7 +79,7 @@ class ServerSource : public Source {
   ServerSource(std::unique_ptr<GroundingClient> client, const v1::GetModelInfoResponse& info)
       : client_(std::move(client)),
         digest_(info.model().weights_sha256()),
-        max_lanes_(static_cast<int>(std::clamp(info.limits().max_inflight(), 1U, 256U))) {}
+        max_lanes_(static_cast<int>(std::clamp(info.limits().max_queue(), 1U, 256U))) {}
 
   absl::Status Check(const GroundOptions& options) const override {
     if (!options.seed_rule) return absl::OkStatus();

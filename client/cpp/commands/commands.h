@@ -12,6 +12,7 @@
 
 #include "client/cpp/console.h"
 #include "client/cpp/grounding_client.h"
+#include "client/cpp/security.h"
 
 namespace objectdino {
 
@@ -24,12 +25,17 @@ Command AddGroundCommand(CLI::App& program);
 Command AddHeadsCommand(CLI::App& program);
 Command AddInfoCommand(CLI::App& program);
 Command AddHealthCommand(CLI::App& program);
+Command AddLoadCommand(CLI::App& program);
 
-// Where the server is and how long to wait for it: --server and --timeout.
+// Where the server is, how to prove oneself to it and how long to wait for it.
 struct ServerFlags {
   std::string address = "127.0.0.1:50051";
+  SecurityOptions security;
   double timeout_s = 30;
 };
+// --server, --tls-ca, --tls-cert, --tls-key, --token-file. `flags` outlives `command`.
+void AddAddressFlags(CLI::App& command, ServerFlags& flags);
+// These and --timeout.
 void AddServerFlags(CLI::App& command, ServerFlags& flags);
 absl::StatusOr<std::unique_ptr<GroundingClient>> Connect(const ServerFlags& flags);
 

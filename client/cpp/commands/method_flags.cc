@@ -43,7 +43,8 @@ void AddMethodFlags(CLI::App& command, MethodFlags& flags) {
                                      {"k", v1::ATTENTION_COMPONENT_KEY},
                                      {"v", v1::ATTENTION_COMPONENT_VALUE}},
                                     "Which parts of the heads are used, as in q,k")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);  // leaves the images that follow
   AddChoice<v1::LayerScope>(
       command, "--layer-scope", flags.layer_scope,
       {{"all", v1::LAYER_SCOPE_ALL}, {"last_layer", v1::LAYER_SCOPE_LAST_LAYER}},

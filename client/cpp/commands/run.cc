@@ -17,17 +17,36 @@ namespace {
 constexpr char kFooter[] = R"(
 Exit codes:
   0    all went well
-  1    an image failed, a result could not be written, or the server does not serve
+  1    an image failed, a result could not be written, the server does not serve, or a load was
+       not what was asked for
   2    bad arguments, or a folder for results that cannot be made
   3    the server cannot be reached
-  130  interrupted: the image in work was finished, the rest left)";
+  130  interrupted: what was in work was finished, the rest left)";
 
 }  // namespace
 
-void AddServerFlags(CLI::App& command, ServerFlags& flags) {
+void AddAddressFlags(CLI::App& command, ServerFlags& flags) {
   command.add_option("--server", flags.address, "Address of the server, host:port")
       ->capture_default_str()
       ->type_name("ADDR");
+  command
+      .add_option("--tls-ca", flags.security.ca_file,
+                  "Connects with TLS and trusts the certificates in this file (PEM)")
+      ->type_name("FILE");
+  command
+      .add_option("--tls-cert", flags.security.cert_file,
+                  "Own certificate (PEM), with --tls-key, for servers that ask for one")
+      ->type_name("FILE");
+  command.add_option("--tls-key", flags.security.key_file, "Private key (PEM) of --tls-cert")
+      ->type_name("FILE");
+  command
+      .add_option("--token-file", flags.security.token_file,
+                  "Sends the token in this file; to other machines only with TLS")
+      ->type_name("FILE");
+}
+
+void AddServerFlags(CLI::App& command, ServerFlags& flags) {
+  AddAddressFlags(command, flags);
   command.add_option("--timeout", flags.timeout_s, "Deadline of one call in seconds")
       ->capture_default_str()
       ->type_name("SECONDS");
@@ -38,6 +57,7 @@ absl::StatusOr<std::unique_ptr<GroundingClient>> Connect(const ServerFlags& flag
     return absl::InvalidArgumentError("the timeout must be finite");
   ClientOptions options;
   options.timeout = absl::Seconds(flags.timeout_s);
+  options.security = flags.security;
   return GroundingClient::Connect(flags.address, options);
 }
 
@@ -53,8 +73,9 @@ int RunObjectdino(std::vector<std::string> arguments, const Console& console) {
   program.set_version_flag("--version", "objectdino " OBJECTDINO_VERSION);
   program.footer(kFooter);
   program.require_subcommand(1);
-  const std::array<Command, 4> commands = {AddGroundCommand(program), AddHeadsCommand(program),
-                                           AddInfoCommand(program), AddHealthCommand(program)};
+  const std::array<Command, 5> commands = {AddGroundCommand(program), AddHeadsCommand(program),
+                                           AddInfoCommand(program), AddHealthCommand(program),
+                                           AddLoadCommand(program)};
   for (const Command& command : commands) command.parser->footer(kFooter);
   try {
     std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 wants

@@ -54,7 +54,7 @@ TEST(ExactDescriptors, OfSomeComponentsEqualTheNaiveForm) {
 }
 
 TEST(ExactDescriptors, EqualsTheNaiveSoftmaxForm) {
-  for (const double temperature : {1 / std::sqrt(8.0), 1.0 / 60, 10.0}) {
+  for (const double temperature : {1 / std::sqrt(8.0), 1.0 / 60, 10.0, 100.0}) {
     const LayerTap tap = Tap(3);
     const at::Tensor fast = ExactDescriptors(UnitPatches(tap, kPrefix), temperature);
     for (int head = 0; head < kHeads; ++head) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <random>
 #include <string>
@@ -166,6 +167,25 @@ TEST(DecodeImage, Bomb_IsRefusedWithoutPixelMemory) {
                        "image is 20000 x 20000 pixels (height x width), the limit is 50000000 "
                        "pixels"));
   EXPECT_LT(PeakMemoryKib() - before, 8192);  // its pixels are 1.2 GB, 50 MB at one bit each
+}
+
+TEST(DecodeImage, PackedTexts_AreNotUnpacked) {
+  const std::string one = Data("packed_text.png");  // 7.9 MB of text in 7.7 KB, behind IHDR
+  constexpr size_t kAfterIhdr = 33;
+  const size_t size = one.find("IDAT") - 4 - kAfterIhdr;
+  std::string texts;
+  for (int i = 0; i < 200; ++i) texts += one.substr(kAfterIhdr, size);
+  const std::clock_t before = std::clock();
+  const Image image = Decoded(std::string(one).insert(kAfterIhdr, texts));
+  EXPECT_LT(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC, 1);  // libpng: seven
+  EXPECT_THAT(image.rgb, ElementsAre(200, 100, 50));
+}
+
+TEST(DecodeImage, UnknownCriticalPngChunk_IsRefused) {
+  std::string bytes = Data("png8.png");
+  bytes.insert(33, std::string("\0\0\0\0ABCD\xdb\x17\x20\xa5", 12));  // 33: behind IHDR
+  EXPECT_THAT(DecodeImage(bytes, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("does not decode")));
 }
 
 TEST(DecodeImage, LimitPassed_CarriesThePayload) {

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,12 +17,17 @@
 #include "core/image/decode.h"
 #include "core/objects/object_embedding.h"
 #include "core/weights/safetensors.h"
+#include "tests/support/scenes.h"
 #include "tests/support/status_matchers.h"
 
 namespace objectdino {
 namespace {
 
+using ::objectdino::testing::Flat;
+using ::objectdino::testing::Gradient;
 using ::objectdino::testing::IsOk;
+using ::objectdino::testing::Noise;
+using ::objectdino::testing::Scene;
 using ::objectdino::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::Contains;
@@ -39,44 +43,6 @@ const Grounder& Tiny() {
       *Grounder::Load({.model_dir = std::string(OBJECTDINO_SOURCE_DIR) + "/tests/golden/tiny/"})
            ->release();
   return grounder;
-}
-
-// A dark noisy background with a bright square.
-Image Scene(int height, int width, unsigned seed = 1) {
-  std::mt19937 generator(seed);
-  Image image{height, width, std::vector<uint8_t>(static_cast<size_t>(height) * width * 3)};
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const bool inside =
-          y > height / 3 && y < 2 * height / 3 && x > width / 2 && x < 3 * width / 4;
-      for (int c = 0; c < 3; ++c) {
-        image.rgb[(static_cast<size_t>(y) * width + x) * 3 + c] =
-            static_cast<uint8_t>((inside ? 200 : 40) + generator() % 30);
-      }
-    }
-  }
-  return image;
-}
-
-// Every channel of every pixel by itself.
-Image Noise(int height, int width) {
-  std::mt19937 generator(7);
-  Image image{height, width, std::vector<uint8_t>(static_cast<size_t>(height) * width * 3)};
-  for (uint8_t& value : image.rgb) value = static_cast<uint8_t>(generator() % 256);
-  return image;
-}
-
-// From black at the left to white at the right.
-Image Gradient(int height, int width) {
-  Image image{height, width, {}};
-  for (int i = 0; i < height * width * 3; ++i) {
-    image.rgb.push_back(static_cast<uint8_t>(255 * (i / 3 % width) / width));
-  }
-  return image;
-}
-
-Image Flat(int height, int width) {
-  return {height, width, std::vector<uint8_t>(static_cast<size_t>(height) * width * 3, 128)};
 }
 
 auto HasWarning(WarningCode code) { return Contains(Field(&Warning::code, code)); }

@@ -89,13 +89,30 @@ TEST_P(TinyModel, SameInputTwice_GivesTheSameBits) {
   EXPECT_TRUE(model_->Forward(image, {}).tokens.equal(model_->Forward(image, {}).tokens));
 }
 
-TEST_P(TinyModel, BatchOfTwo_EqualsTwoSingles) {
-  const at::Tensor images = RandomImage(2, 56, 84);
-  const ForwardResult both = model_->Forward(images, {});
-  for (int64_t i = 0; i < 2; ++i) {
-    const ForwardResult single = model_->Forward(images.narrow(0, i, 1), {});
-    EXPECT_LT(MaxError(both.tokens.narrow(0, i, 1), single.tokens), 1e-5);
-    EXPECT_LT(MaxError(both.taps.back().qkv.narrow(0, i, 1), single.taps.back().qkv), 1e-5);
+TEST_P(TinyModel, Batch_HasTheBitsOfTheSingles) {
+  for (const int64_t batch : {2, 3, 8}) {
+    const at::Tensor images = RandomImage(batch, 56, 84);
+    const ForwardResult all = model_->Forward(images, {});
+    for (int64_t i = 0; i < batch; ++i) {
+      const ForwardResult single = model_->Forward(images.narrow(0, i, 1), {});
+      EXPECT_TRUE(all.tokens.narrow(0, i, 1).equal(single.tokens));
+      for (size_t layer = 0; layer < single.taps.size(); ++layer) {
+        EXPECT_TRUE(all.taps[layer].qkv.narrow(0, i, 1).equal(single.taps[layer].qkv));
+      }
+    }
+  }
+}
+
+TEST_P(TinyModel, Stop_IsAskedBeforeEveryBlockAndEndsThePass) {
+  const at::Tensor image = RandomImage(1, 28, 28);
+  for (int blocks = 0; blocks <= model_->config().layers; ++blocks) {
+    int asked = 0;
+    const ForwardResult result =
+        model_->Forward(image, {.stop = [&] { return asked++ == blocks; }});
+    EXPECT_EQ(result.stopped, blocks < model_->config().layers);
+    EXPECT_EQ(result.taps.size(), static_cast<size_t>(blocks));
+    EXPECT_EQ(asked, std::min(blocks + 1, model_->config().layers));
+    EXPECT_EQ(result.tokens.defined(), !result.stopped);
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/pipeline/head_evidence.h"
+#include "core/pipeline/read_heads.h"
 
 #include <cmath>
 
@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 
 #include "core/heads/affinity.h"
+#include "core/heads/cls_attention.h"
 #include "core/heads/object_map.h"
 #include "core/heads/value_features.h"
 #include "tests/support/random_taps.h"

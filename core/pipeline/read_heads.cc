@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/pipeline/head_evidence.h"
+#include "core/pipeline/read_heads.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +9,7 @@
 
 #include "core/base/status_macros.h"
 #include "core/heads/affinity.h"
+#include "core/heads/cls_attention.h"
 #include "core/heads/head_vectors.h"
 #include "core/heads/object_map.h"
 #include "core/heads/selection.h"
