@@ -155,7 +155,7 @@ void EncodeTimings(const StageTimings& timings, v1::Timing* out) {
   out->set_heads_ms(static_cast<float>(timings.heads_ms));
   out->set_objects_ms(static_cast<float>(timings.objects_ms));
   out->set_masks_ms(static_cast<float>(timings.masks_ms));
-  out->set_batch_size(1);
+  out->set_batch_size(static_cast<uint32_t>(timings.batch_size));
 }
 
 }  // namespace

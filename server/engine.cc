@@ -23,8 +23,9 @@ class GrounderEngine final : public GroundingEngine {
                                                    absl::FunctionRef<bool()> stop) const override {
     return grounder_->Infer(batch, stop);
   }
-  absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage inferred) const override {
-    return grounder_->Finish(std::move(prepared), std::move(inferred));
+  absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage inferred,
+                                   absl::FunctionRef<bool()> stop) const override {
+    return grounder_->Finish(std::move(prepared), std::move(inferred), stop);
   }
   const ModelFacts& facts() const override { return facts_; }
 
@@ -38,9 +39,10 @@ class GrounderEngine final : public GroundingEngine {
 absl::StatusOr<Grounding> GroundingEngine::Ground(const Image& image,
                                                   const GroundOptions& options) const {
   OBJECTDINO_ASSIGN_OR_RETURN(PreparedImage prepared, Prepare(image, options));
-  auto inferred = Infer({&prepared}, [] { return false; });
+  const auto never = [] { return false; };
+  auto inferred = Infer({&prepared}, never);
   OBJECTDINO_RETURN_IF_ERROR(inferred.front().status());
-  return Finish(std::move(prepared), *std::move(inferred.front()));
+  return Finish(std::move(prepared), *std::move(inferred.front()), never);
 }
 
 absl::StatusOr<std::unique_ptr<GroundingEngine>> LoadEngine(const GrounderOptions& options) {

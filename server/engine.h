@@ -38,8 +38,8 @@ class GroundingEngine {
                                                 const GroundOptions& options) const = 0;
   virtual std::vector<absl::StatusOr<InferredImage>> Infer(
       absl::Span<const PreparedImage* const> batch, absl::FunctionRef<bool()> stop) const = 0;
-  virtual absl::StatusOr<Grounding> Finish(PreparedImage prepared,
-                                           InferredImage inferred) const = 0;
+  virtual absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage inferred,
+                                           absl::FunctionRef<bool()> stop) const = 0;
   virtual const ModelFacts& facts() const = 0;
 
   // The stages in a row, for one image.

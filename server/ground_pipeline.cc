@@ -289,14 +289,18 @@ void GroundPipeline::Post(JobPtr job) {
   if (GaveUp(job, CancelPoint::kPost)) return;
   const absl::Time start = job->mark;
   absl::Status status = Guard([&] { return Encode(*job); });
+  if (absl::IsCancelled(status) && GaveUp(job, CancelPoint::kPost)) return;
   if (status.ok()) post_.Observe(job->cost.cost_class(), PostCost(*job), absl::Now() - start);
   GiveBack(std::move(job), std::move(status));
 }
 
 absl::Status GroundPipeline::Encode(GroundJob& job) {
-  OBJECTDINO_ASSIGN_OR_RETURN(
-      const Grounding grounding,
-      engine_.Finish(std::exchange(job.prepared, {}), std::exchange(job.inferred, {})));
+  const auto found =
+      engine_.Finish(std::exchange(job.prepared, {}), std::exchange(job.inferred, {}),
+                     [&job] { return !job.StillWanted(absl::Now()).ok(); });
+  if (absl::IsOutOfRange(found.status())) return ResponseTooLarge(limits_.max_response_bytes);
+  OBJECTDINO_RETURN_IF_ERROR(found.status());
+  const Grounding& grounding = *found;
   const double decode_ms = job.times.stages.decode_ms;
   StageTimings& stages = job.times.stages;
   stages = grounding.timings;
@@ -311,7 +315,6 @@ absl::Status GroundPipeline::Encode(GroundJob& job) {
   timing->set_queue_ms(static_cast<float>(job.times.queue_ms));
   timing->set_decode_ms(static_cast<float>(decode_ms));
   timing->set_encode_ms(static_cast<float>(job.times.encode_ms));
-  timing->set_batch_size(static_cast<uint32_t>(job.batch_size));
   metrics_.ObserveStage(Stage::kQueue, job.times.queue_ms);
   metrics_.ObserveStage(Stage::kDecode, decode_ms);
   metrics_.ObserveStage(Stage::kPreprocess, stages.preprocess_ms);
@@ -322,9 +325,7 @@ absl::Status GroundPipeline::Encode(GroundJob& job) {
   metrics_.ObserveStage(Stage::kEncode, job.times.encode_ms);
 
   const auto bytes = static_cast<int64_t>(job.response->ByteSizeLong());
-  if (bytes > limits_.max_response_bytes) {
-    return ResponseTooLarge(bytes, limits_.max_response_bytes);
-  }
+  if (bytes > limits_.max_response_bytes) return ResponseTooLarge(limits_.max_response_bytes);
   job.place.Resize(RequestBytes(job) + bytes);
   return absl::OkStatus();
 }

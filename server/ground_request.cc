@@ -177,6 +177,7 @@ GroundOptions DefaultOptions(const ModelConfig& model, const Limits& limits) {
   GroundOptions options;
   const int size = std::min(options.input_size, limits.max_input_size);
   options.input_size = size / model.patch_size * model.patch_size;
+  options.max_mask_bytes = limits.max_response_bytes;
   return options;
 }
 

@@ -41,10 +41,11 @@ absl::Status ImageTooLarge(absl::string_view field, absl::string_view what) {
   return status;
 }
 
-absl::Status ResponseTooLarge(int64_t bytes, int64_t limit) {
+absl::Status ResponseTooLarge(int64_t limit) {
   absl::Status status = absl::ResourceExhaustedError(
-      absl::StrCat("the response would be ", bytes, " bytes, at most ", limit,
-                   " are allowed: ask for fewer outputs or a smaller input_size"));
+      absl::StrCat("the response would be more than ", limit,
+                   " bytes, the most that is allowed: ask for fewer outputs, a smaller "
+                   "input_size or a smaller image"));
   status.SetPayload(kResponseTooLargePayload, absl::Cord());
   return status;
 }

@@ -30,7 +30,7 @@ absl::Status WithField(absl::Status status, absl::string_view field);
 absl::Status ImageTooLarge(absl::string_view field, absl::string_view what);
 
 // RESOURCE_EXHAUSTED with reason RESPONSE_TOO_LARGE.
-absl::Status ResponseTooLarge(int64_t bytes, int64_t limit);
+absl::Status ResponseTooLarge(int64_t limit);
 
 // RESOURCE_EXHAUSTED with the time after which to come back. REQUIRES: delay is finite.
 absl::Status ComeBackLater(absl::string_view why, absl::Duration delay);

@@ -15,6 +15,7 @@
 #include "core/base/read_file.h"
 #include "core/base/status_macros.h"
 #include "core/image/decode.h"
+#include "core/image/header.h"
 
 namespace objectdino {
 namespace {
@@ -65,11 +66,27 @@ absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
   return ReadFile(path);
 }
 
+absl::StatusOr<ImageSize> GroundedSize(const std::string& bytes, const v1::ImageInfo& info) {
+  OBJECTDINO_ASSIGN_OR_RETURN(const ImageHeader header, ReadImageHeader(bytes));
+  const ImageSize stored = header.stored_size;
+  // The server may have been told to leave the image as it is stored.
+  for (const ImageSize size : {stored, ImageSize{stored.width, stored.height}}) {
+    if (static_cast<int64_t>(info.height()) == size.height &&
+        static_cast<int64_t>(info.width()) == size.width) {
+      return size;
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("the answer is for an image of ", info.height(), " x ", info.width(),
+                   " (height x width), this one has ", stored.height, " x ", stored.width));
+}
+
 absl::StatusOr<Image> DecodeGrounded(const std::string& bytes, const v1::ImageInfo& info) {
+  OBJECTDINO_ASSIGN_OR_RETURN(const ImageSize size, GroundedSize(bytes, info));
   // The limits are the server's, which has accepted an image of this size.
   DecodeOptions options;
-  options.max_pixels = int64_t{info.height()} * info.width();
-  options.max_dimension = static_cast<int>(std::max(info.height(), info.width()));
+  options.max_pixels = int64_t{size.height} * size.width;
+  options.max_dimension = std::max(size.height, size.width);
   OBJECTDINO_ASSIGN_OR_RETURN(DecodedImage decoded, DecodeImage(bytes, options));
   return std::move(decoded.image);
 }

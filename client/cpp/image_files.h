@@ -24,8 +24,12 @@ std::vector<std::string> ListImages(const std::vector<std::string>& paths);
 // NOT_FOUND: cannot be read, or is a folder. INVALID_ARGUMENT: above 1 GiB.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path);
 
+// The upright size of a file, by its own word: what a server says of it sizes no memory.
+// INVALID_ARGUMENT: not an image, or the answer is for one of another size.
+absl::StatusOr<ImageSize> GroundedSize(const std::string& bytes, const v1::ImageInfo& info);
+
 // The upright pixels of a file that the server accepted and answered with `info`: decoded as it
-// did. INVALID_ARGUMENT as DecodeImage.
+// did. INVALID_ARGUMENT as GroundedSize and DecodeImage.
 absl::StatusOr<Image> DecodeGrounded(const std::string& bytes, const v1::ImageInfo& info);
 
 // One distinct name an image, for output files: the file's name without extension ("cat"); with it

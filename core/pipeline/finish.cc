@@ -21,7 +21,8 @@ void MoveTo(std::vector<Warning>& all, std::vector<Warning> warnings) {
 
 // N patches, D width.
 absl::StatusOr<Grounding> Finish(PreparedImage& prepared, InferredImage& inferred,
-                                 const Image& image, const ModelConfig& model) {
+                                 const Image& image, const ModelConfig& model,
+                                 absl::FunctionRef<bool()> stop) {
   Stopwatch watch;
   const GroundOptions& options = prepared.options;
   const PatchGrid& grid = prepared.input.grid;
@@ -62,7 +63,7 @@ absl::StatusOr<Grounding> Finish(PreparedImage& prepared, InferredImage& inferre
   }
   result.timings.objects_ms = watch.Lap();
   if (options.pixel_masks) {
-    OBJECTDINO_RETURN_IF_ERROR(AddPixelMasks(image, options, result));
+    OBJECTDINO_RETURN_IF_ERROR(AddPixelMasks(image, options, stop, result));
     result.timings.masks_ms = watch.Lap();
   }
   return result;
@@ -71,8 +72,10 @@ absl::StatusOr<Grounding> Finish(PreparedImage& prepared, InferredImage& inferre
 }  // namespace
 
 absl::StatusOr<Grounding> FinishImage(PreparedImage prepared, InferredImage inferred,
-                                      const Image& image, const ModelConfig& model) {
-  return Guard<absl::StatusOr<Grounding>>([&] { return Finish(prepared, inferred, image, model); });
+                                      const Image& image, const ModelConfig& model,
+                                      absl::FunctionRef<bool()> stop) {
+  return Guard<absl::StatusOr<Grounding>>(
+      [&] { return Finish(prepared, inferred, image, model, stop); });
 }
 
 }  // namespace objectdino

@@ -3,6 +3,7 @@
 #ifndef OBJECTDINO_CORE_PIPELINE_FINISH_H_
 #define OBJECTDINO_CORE_PIPELINE_FINISH_H_
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
 #include "core/image/image.h"
@@ -13,10 +14,12 @@
 namespace objectdino {
 
 // `image` holds the pixels that `prepared` was made of; it is looked at with options.pixel_masks
-// only. RESOURCE_EXHAUSTED when memory runs out, INTERNAL for any other fault. Thread-safety: pure
-// function. Cost: that of DiscoverObjects, ObjectsOfRegions and AddPixelMasks.
+// only. CANCELLED and OUT_OF_RANGE are AddPixelMasks'; RESOURCE_EXHAUSTED when memory runs out,
+// INTERNAL for any other fault. Thread-safety: pure function. Cost: that of DiscoverObjects,
+// ObjectsOfRegions and AddPixelMasks.
 absl::StatusOr<Grounding> FinishImage(PreparedImage prepared, InferredImage inferred,
-                                      const Image& image, const ModelConfig& model);
+                                      const Image& image, const ModelConfig& model,
+                                      absl::FunctionRef<bool()> stop);
 
 }  // namespace objectdino
 

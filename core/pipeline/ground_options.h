@@ -5,6 +5,7 @@
 #define OBJECTDINO_CORE_PIPELINE_GROUND_OPTIONS_H_
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -87,6 +88,8 @@ struct GroundOptions {
   bool pixel_masks = false;       // fill GroundedObject::pixel_mask, as the next two say
   MaskRefinement mask_refinement = MaskRefinement::kEdgeAware;
   MaskFormat mask_format = MaskFormat::kCocoRle;
+  // Of all pixel masks of an image; where they would be larger, OUT_OF_RANGE ends the work.
+  int64_t max_mask_bytes = std::numeric_limits<int64_t>::max();
 
   static constexpr double kTauOfMethod = -2;  // outside the valid range on purpose
   static constexpr int kMaxInputSize = 1024;

@@ -65,9 +65,10 @@ std::vector<absl::StatusOr<InferredImage>> Grounder::Infer(
   return InferBatch(*state_->backbone, batch, stop);
 }
 
-absl::StatusOr<Grounding> Grounder::Finish(PreparedImage prepared, InferredImage inferred) const {
+absl::StatusOr<Grounding> Grounder::Finish(PreparedImage prepared, InferredImage inferred,
+                                           absl::FunctionRef<bool()> stop) const {
   const Image image = std::move(prepared.image);
-  return FinishImage(std::move(prepared), std::move(inferred), image, model());
+  return FinishImage(std::move(prepared), std::move(inferred), image, model(), stop);
 }
 
 absl::StatusOr<Grounding> Grounder::Ground(const Image& image, const GroundOptions& options) const {
@@ -75,7 +76,8 @@ absl::StatusOr<Grounding> Grounder::Ground(const Image& image, const GroundOptio
   const PreparedImage* const batch[] = {&prepared};
   OBJECTDINO_ASSIGN_OR_RETURN(InferredImage inferred,
                               std::move(Infer(batch, [] { return false; }).front()));
-  return FinishImage(std::move(prepared), std::move(inferred), image, model());
+  return FinishImage(std::move(prepared), std::move(inferred), image, model(),
+                     [] { return false; });
 }
 
 absl::StatusOr<double> Grounder::TimeBackbone(const Image& image,

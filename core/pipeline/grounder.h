@@ -9,7 +9,7 @@
 //
 //   auto prepared = (*grounder)->Prepare(std::move(decoded->image), GroundOptions{});
 //   auto inferred = (*grounder)->Infer({&*prepared, ...}, stop);
-//   auto grounding = (*grounder)->Finish(*std::move(prepared), *std::move(inferred[0]));
+//   auto grounding = (*grounder)->Finish(*std::move(prepared), *std::move(inferred[0]), never);
 //
 // Thread-safety: const methods may run concurrently from several threads. Of these, those that call
 // Infer, Ground or TimeBackbone should be few and live long (lanes): each gets Torch threads of its
@@ -66,9 +66,11 @@ class Grounder {
   std::vector<absl::StatusOr<InferredImage>> Infer(absl::Span<const PreparedImage* const> batch,
                                                    absl::FunctionRef<bool()> stop) const;
 
-  // The last stage. Errors: RESOURCE_EXHAUSTED when memory runs out, INTERNAL for any other fault.
-  // REQUIRES: `inferred` is what Infer made of `prepared`.
-  absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage inferred) const;
+  // The last stage. `stop` is asked before every pixel mask; where it says true: CANCELLED.
+  // OUT_OF_RANGE: more pixel masks than options.max_mask_bytes. RESOURCE_EXHAUSTED when memory runs
+  // out, INTERNAL for any other fault. REQUIRES: `inferred` is what Infer made of `prepared`.
+  absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage inferred,
+                                   absl::FunctionRef<bool()> stop) const;
 
   // The three in a row, alone. Statuses are theirs.
   absl::StatusOr<Grounding> Ground(const Image& image, const GroundOptions& options) const;

@@ -108,6 +108,8 @@ TEST_F(ImageFilesTest, DecodeGrounded_SizeOfTheAnswer_UprightPixels) {
   ASSERT_THAT(image, IsOk());
   EXPECT_EQ(image->size(), (ImageSize{24, 40}));
   info.set_width(39);  // the server cannot have accepted this file
+  EXPECT_THAT(GroundedSize(bytes, info),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("24 x 39")));
   EXPECT_THAT(DecodeGrounded(bytes, info),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("40")));
 }

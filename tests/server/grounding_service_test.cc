@@ -82,6 +82,11 @@ TEST(Ground, HeadMapsOverTheResponseLimit_AreExhausted) {
   const grpc::Status status = running.Ground(request);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(status).reason(), "RESPONSE_TOO_LARGE");
+  // Found out while the masks are made.
+  running.engine().FailAtTheEndWith(absl::OutOfRangeError("masks"));
+  const grpc::Status masks = running.Ground(RawRequest());
+  EXPECT_EQ(masks.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(masks).reason(), "RESPONSE_TOO_LARGE");
 }
 
 TEST(Ground, CorruptImage_IsInvalidWithTheField) {
@@ -129,6 +134,11 @@ TEST(Ground, ResponseTooLarge_IsExhaustedWithTheReason) {
   const grpc::Status status = running.Ground(RawRequest());
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(status).reason(), "RESPONSE_TOO_LARGE");
+  // Found out while the masks are made.
+  running.engine().FailAtTheEndWith(absl::OutOfRangeError("masks"));
+  const grpc::Status masks = running.Ground(RawRequest());
+  EXPECT_EQ(masks.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(masks).reason(), "RESPONSE_TOO_LARGE");
 }
 
 TEST(Ground, QueueFull_IsExhaustedWithARetryDelay) {

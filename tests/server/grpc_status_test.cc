@@ -49,7 +49,7 @@ TEST(GrpcStatus, ImageTooLarge_HasFieldAndReason) {
 }
 
 TEST(GrpcStatus, ResponseTooLarge_HasTheReason) {
-  const WireStatus wire = ToWireStatus(ResponseTooLarge(9, 8));
+  const WireStatus wire = ToWireStatus(ResponseTooLarge(8));
   EXPECT_EQ(wire.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   google::rpc::ErrorInfo info;
   ASSERT_TRUE(DetailsOf(wire).details(0).UnpackTo(&info));

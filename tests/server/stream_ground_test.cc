@@ -3,6 +3,7 @@
 #include <map>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -132,6 +133,34 @@ TEST(StreamGround, Cancelled_LeavesNothingBehind) {
   context.TryCancel();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(running.server().Drain(absl::Seconds(60)));  // the engine is never released
+}
+
+// Answers of 1 MiB: more of them than the connection takes are on their way.
+TEST(StreamGround, CallerWhoDoesNotRead_IsCutOffAndItsMemoryGivenBack) {
+  ServerConfig config = RunningServer::OneLane();
+  config.send_timeout_seconds = 1;
+  RunningServer running(config);
+  running.engine().MakeMasksOf(size_t{1} << 20);
+  grpc::ClientContext context;
+  const auto stream = running.stub().StreamGround(&context);
+  v1::StreamGroundRequest item = Item("");
+  item.mutable_request()->mutable_options()->add_outputs(v1::OUTPUT_PIXEL_MASKS);
+  v1::RawImage* raw = item.mutable_request()->mutable_image()->mutable_raw();
+  raw->set_height(200);
+  raw->set_width(200);
+  raw->set_rgb(std::string(200 * 200 * 3, '\0'));
+  // The server stops reading while its window is full; a write fails once it has ended the call.
+  for (int i = 0; i < 1000; ++i) {
+    item.mutable_request()->set_request_id(std::to_string(i));
+    if (!stream->Write(item)) break;
+    ASSERT_LT(i, 999) << "it went on reading";
+  }
+  while (running.server().load().inflight > 0) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_TRUE(running.Ground(RawRequest()).ok());
+  v1::StreamGroundResponse answer;
+  while (stream->Read(&answer)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
 TEST(StreamGround, DrainInTheMiddle_AnswersWhatIsInside) {

@@ -37,7 +37,8 @@ class SeeingEngine final : public GroundingEngine {
       absl::FunctionRef<bool()> /*stop*/) const override {
     return std::vector<absl::StatusOr<InferredImage>>(batch.size(), InferredImage());
   }
-  absl::StatusOr<Grounding> Finish(PreparedImage, InferredImage) const override {
+  absl::StatusOr<Grounding> Finish(PreparedImage, InferredImage,
+                                   absl::FunctionRef<bool()>) const override {
     return Grounding();
   }
   const ModelFacts& facts() const override { return facts_; }

@@ -92,6 +92,7 @@ class FakeEngine final : public GroundingEngine {
     for (size_t i = 0; i < batch.size(); ++i) {
       if (status.ok()) {
         results.emplace_back(InferredImage());
+        results.back()->batch_size = static_cast<int>(batch.size());
       } else {
         results.emplace_back(status);
       }
@@ -99,11 +100,14 @@ class FakeEngine final : public GroundingEngine {
     return results;
   }
 
-  absl::StatusOr<Grounding> Finish(PreparedImage prepared,
-                                   InferredImage /*inferred*/) const override {
+  absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage inferred,
+                                   absl::FunctionRef<bool()> /*stop*/) const override {
     const GroundOptions& options = prepared.options;
     Grounding grounding = FakeGrounding(prepared.size, options.patch_embeddings, options.head_maps);
+    grounding.timings.batch_size = inferred.batch_size;
     const MutexLock lock(mutex_);
+    if (finish_status_.code() != absl::StatusCode::kOk) return finish_status_;
+    if (mask_bytes_ > 0) grounding.objects[0].pixel_mask.assign(mask_bytes_, '0');
     if (blank_) {
       grounding.objects.clear();
       grounding.warnings.push_back({WarningCode::kLowConfidence, "blank"});
@@ -121,6 +125,16 @@ class FakeEngine final : public GroundingEngine {
   void FailWith(absl::Status status) {
     const MutexLock lock(mutex_);
     status_ = std::move(status);
+  }
+  // The last stage fails so.
+  void FailAtTheEndWith(absl::Status status) {
+    const MutexLock lock(mutex_);
+    finish_status_ = std::move(status);
+  }
+  // Pixel masks have this size; they are sent where they are asked for.
+  void MakeMasksOf(size_t bytes) {
+    const MutexLock lock(mutex_);
+    mask_bytes_ = bytes;
   }
   // Larger batches run out of memory.
   void HaveMemoryFor(int images) {
@@ -157,6 +171,8 @@ class FakeEngine final : public GroundingEngine {
   mutable std::vector<int> batches_ ABSL_GUARDED_BY(mutex_);
   bool blocked_ = false;  // guarded by mutex_, set through a pointer
   bool blank_ = false;    // the same
+  absl::Status finish_status_ ABSL_GUARDED_BY(mutex_);
+  size_t mask_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int memory_for_ ABSL_GUARDED_BY(mutex_) = 1 << 20;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };

@@ -98,6 +98,7 @@ int Engine(const BenchArguments& args) {
     for (int i = 0; i < size; ++i) batch.push_back(&prepared[turn.Next()]);
     Infer(*grounder, batch);
   });
+  const auto never = [] { return false; };
   const auto ground = [&](Turn& turn, const std::function<Image(size_t)>& pixels) {
     std::vector<PreparedImage> own;
     for (int i = 0; i < size; ++i) {
@@ -107,7 +108,7 @@ int Engine(const BenchArguments& args) {
     for (const PreparedImage& image : own) batch.push_back(&image);
     auto inferred = Infer(*grounder, batch);
     for (size_t i = 0; i < own.size(); ++i) {
-      ValueOrFail(grounder->Finish(std::move(own[i]), *std::move(inferred[i])));
+      ValueOrFail(grounder->Finish(std::move(own[i]), *std::move(inferred[i]), never));
     }
   };
   const auto whole =

@@ -45,8 +45,8 @@ class IdleEngine final : public GroundingEngine {
       absl::FunctionRef<bool()> /*stop*/) const override {
     return std::vector<absl::StatusOr<InferredImage>>(batch.size(), InferredImage());
   }
-  absl::StatusOr<Grounding> Finish(PreparedImage prepared,
-                                   InferredImage /*inferred*/) const override {
+  absl::StatusOr<Grounding> Finish(PreparedImage prepared, InferredImage /*inferred*/,
+                                   absl::FunctionRef<bool()> /*stop*/) const override {
     Grounding grounding;
     grounding.image = prepared.size;
     grounding.grid = prepared.input.grid;

@@ -131,7 +131,7 @@ class GroundRun {
       outcome.overlay_path = path.string();
     }
     if (outcome.status.ok() && !flags_.mask_folder.empty()) {
-      outcome.status = WriteMasks(index, outcome);
+      outcome.status = WriteMasks(index, *bytes, outcome);
     }
     return outcome;
   }
@@ -150,9 +150,9 @@ class GroundRun {
   }
 
   // NAME.0.png and so on, 255 inside and 0 outside.
-  absl::Status WriteMasks(size_t index, Outcome& outcome) const {
-    const ImageSize size = {static_cast<int>(outcome.response.image().height()),
-                            static_cast<int>(outcome.response.image().width())};
+  absl::Status WriteMasks(size_t index, const std::string& bytes, Outcome& outcome) const {
+    OBJECTDINO_ASSIGN_OR_RETURN(const ImageSize size,
+                                GroundedSize(bytes, outcome.response.image()));
     for (const v1::GroundedObject& object : outcome.response.objects()) {
       const fs::path path =
           fs::path(flags_.mask_folder) / absl::StrCat(names_[index], ".", object.index(), ".png");

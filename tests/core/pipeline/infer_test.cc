@@ -160,7 +160,7 @@ TEST_P(BatchInvariance, AnImagesAnswerDoesNotDependOnItsBatch) {
         SCOPED_TRACE(absl::StrCat("image ", (first + i) % pool.size(), " at ", i, " of ", size));
         ASSERT_THAT(results[i], IsOk());
         EXPECT_EQ(results[i]->batch_size, size);
-        auto grounding = grounder->Finish(*batch[i], *std::move(results[i]));
+        auto grounding = grounder->Finish(*batch[i], *std::move(results[i]), [] { return false; });
         ASSERT_THAT(grounding, IsOk());
         EXPECT_EQ(grounding->timings.batch_size, size);
         ExpectSame(*grounding, alone[(first + i) % pool.size()]);
@@ -198,7 +198,7 @@ TEST(Infer, TwoThreadsGiveWhatOneGives) {
                                                        &pool[(first + round + 2) % pool.size()]};
       auto results = Tiny().Infer(batch, Never);
       for (size_t i = 0; i < batch.size(); ++i) {
-        auto grounding = Tiny().Finish(*batch[i], *std::move(results[i]));
+        auto grounding = Tiny().Finish(*batch[i], *std::move(results[i]), [] { return false; });
         ASSERT_THAT(grounding, IsOk());
         ExpectSame(*grounding, alone[batch[i] - pool.data()]);
       }

@@ -47,6 +47,8 @@ Grounding Found() {
   return grounding;
 }
 
+bool Never() { return false; }
+
 std::vector<uint8_t> Decoded(const GroundedObject& object) {
   const auto mask = DecodeCocoRle(object.pixel_mask, kSize.height, kSize.width);
   EXPECT_THAT(mask, testing::IsOk());
@@ -63,7 +65,7 @@ TEST(AddPixelMasks, EveryObject_HasTheMaskersMaskBesideTheOthers) {
     Grounding grounding = Found();
     GroundOptions options;
     options.mask_refinement = refinement;
-    ASSERT_THAT(AddPixelMasks(image, options, grounding), testing::IsOk());
+    ASSERT_THAT(AddPixelMasks(image, options, Never, grounding), testing::IsOk());
     const PixelMasker masker(image.rgb, kSize, kGrid, refinement);
     for (size_t i = 0; i < 2; ++i) {
       EXPECT_EQ(Decoded(grounding.objects[i]),
@@ -74,7 +76,7 @@ TEST(AddPixelMasks, EveryObject_HasTheMaskersMaskBesideTheOthers) {
 
 TEST(AddPixelMasks, DefaultRefinement_FindsTheSquare) {
   Grounding grounding = Found();
-  ASSERT_THAT(AddPixelMasks(Squares(), {}, grounding), testing::IsOk());
+  ASSERT_THAT(AddPixelMasks(Squares(), {}, Never, grounding), testing::IsOk());
   const std::vector<uint8_t> mask = Decoded(grounding.objects[1]);
   EXPECT_EQ(mask[30 * kSize.width + 51], 0) << "a patch of the object, but green";
   EXPECT_EQ(mask[30 * kSize.width + 71], 1) << "no patch of the object, but blue";
@@ -82,11 +84,11 @@ TEST(AddPixelMasks, DefaultRefinement_FindsTheSquare) {
 
 TEST(AddPixelMasks, Png_HoldsTheSamePixels) {
   Grounding grounding = Found();
-  ASSERT_THAT(AddPixelMasks(Squares(), {}, grounding), testing::IsOk());
+  ASSERT_THAT(AddPixelMasks(Squares(), {}, Never, grounding), testing::IsOk());
   const std::vector<uint8_t> expected = Decoded(grounding.objects[0]);
   GroundOptions options;
   options.mask_format = MaskFormat::kPng;
-  ASSERT_THAT(AddPixelMasks(Squares(), options, grounding), testing::IsOk());
+  ASSERT_THAT(AddPixelMasks(Squares(), options, Never, grounding), testing::IsOk());
   const auto png = DecodeImage(grounding.objects[0].pixel_mask, {});
   ASSERT_THAT(png, testing::IsOk());
   ASSERT_EQ(png->image.size(), kSize);
@@ -95,10 +97,35 @@ TEST(AddPixelMasks, Png_HoldsTheSamePixels) {
   }
 }
 
+TEST(AddPixelMasks, Stop_IsAskedBeforeEveryMask) {
+  Grounding grounding = Found();
+  int asked = 0;
+  EXPECT_THAT(AddPixelMasks(
+                  Squares(), {}, [&asked] { return ++asked == 2; }, grounding),
+              testing::StatusIs(absl::StatusCode::kCancelled, ::testing::HasSubstr("two masks")));
+  EXPECT_FALSE(grounding.objects[0].pixel_mask.empty());
+  EXPECT_TRUE(grounding.objects[1].pixel_mask.empty());
+}
+
+TEST(AddPixelMasks, MoreBytesThanAllowed_OutOfRangeNoMoreMasks) {
+  Grounding grounding = Found();
+  ASSERT_THAT(AddPixelMasks(Squares(), {}, Never, grounding), testing::IsOk());
+  const auto bytes = static_cast<int64_t>(grounding.objects[0].pixel_mask.size() +
+                                          grounding.objects[1].pixel_mask.size());
+  GroundOptions options;
+  options.max_mask_bytes = bytes;
+  EXPECT_THAT(AddPixelMasks(Squares(), options, Never, grounding), testing::IsOk());
+  grounding = Found();
+  options.max_mask_bytes = 1;
+  EXPECT_THAT(AddPixelMasks(Squares(), options, Never, grounding),
+              testing::StatusIs(absl::StatusCode::kOutOfRange, ::testing::HasSubstr("1 bytes")));
+  EXPECT_TRUE(grounding.objects[1].pixel_mask.empty());
+}
+
 TEST(AddPixelMasks, NoObjects_IsFine) {
   Grounding grounding = Found();
   grounding.objects.clear();
-  EXPECT_THAT(AddPixelMasks(Squares(), {}, grounding), testing::IsOk());
+  EXPECT_THAT(AddPixelMasks(Squares(), {}, Never, grounding), testing::IsOk());
 }
 
 }  // namespace
