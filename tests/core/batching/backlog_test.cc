@@ -144,6 +144,17 @@ TEST_F(BacklogTest, HopelessOnes_DoNotHoldUpOthers) {
             Outcome::kAdmitted);
 }
 
+TEST_F(BacklogTest, HopelessOneBehind_DoesNotKeepOthersOut) {
+  for (int i = 0; i < 200; ++i) estimate_.Observe(1, 4, absl::Milliseconds(400));
+  Backlog backlog({.lanes = 1}, estimate_);
+  ASSERT_EQ(backlog.Enter({start_ + absl::Milliseconds(500), 1, 4}, start_).outcome,
+            Outcome::kAdmitted);
+  // It would take until 600 ms.
+  const absl::Time later = start_ + absl::Milliseconds(200);
+  EXPECT_EQ(backlog.Enter({later + absl::Milliseconds(150), 0, 1}, later).outcome,
+            Outcome::kAdmitted);
+}
+
 TEST_F(BacklogTest, Abandon_MakesRoom) {
   Backlog backlog({.max_queue = 1}, estimate_);
   const Ticket ticket = Enter(backlog, absl::Seconds(2)).ticket;

@@ -37,7 +37,7 @@ struct House {
                   [this](const TaskTraits& traits) {
                     return estimate.Expected(traits.bucket, traits.tokens);
                   }),
-        fates(kProducers * kTasksOfProducer, Fate::kNone) {}
+        fates(size_t{kProducers} * kTasksOfProducer, Fate::kNone) {}
 
   void End(const Work& work, Fate fate) {
     ASSERT_EQ(fates[work.id], Fate::kNone) << "task " << work.id << " left twice";

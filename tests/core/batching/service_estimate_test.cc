@@ -130,6 +130,13 @@ TEST(ServiceEstimate, FastMachineIdleForANight_KeepsItsEstimate) {
   EXPECT_LT(machine.ExpectedMs(), 500);
 }
 
+TEST(ServiceEstimate, MachineThatStaysSlow_IsNotHopedToBeFastAgain) {
+  Machine machine;
+  for (int i = 0; i < 300; ++i) machine.Run(1000);
+  machine.clock.Advance(absl::Hours(1));
+  EXPECT_GT(machine.ExpectedMs(), 900);
+}
+
 TEST(ServiceEstimate, AfterASilence_OneFastRunReopensTheDoor) {
   Machine machine;
   for (int i = 0; i < 30; ++i) machine.Run(3000);
