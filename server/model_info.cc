@@ -44,8 +44,12 @@ v1::GroundOptions EncodeDefaults(const GroundOptions& options, const ReplyOption
 
 const char* FamilyName(ModelFamily family) {
   switch (family) {
+    case ModelFamily::kDino:
+      return "dino";
     case ModelFamily::kDinov2:
       return "dinov2";
+    case ModelFamily::kDinov3:
+      return "dinov3";
   }
   return "";
 }

@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "ATen/ops/cat.h"
 #include "absl/strings/str_cat.h"
 
 #include "core/base/status_macros.h"
@@ -49,20 +48,12 @@ absl::StatusOr<LayerNorm> GetNorm(const Checkpoint& checkpoint, const std::strin
 absl::StatusOr<Attention> GetAttention(const Checkpoint& checkpoint, const std::string& prefix,
                                        at::Device device) {
   const int64_t width = checkpoint.config().width;
-  const std::string inner = prefix + "attention.attention.";
-  OBJECTDINO_ASSIGN_OR_RETURN(const LinearWeights query,
-                              GetLinear(checkpoint, inner + "query", width, width));
-  OBJECTDINO_ASSIGN_OR_RETURN(const LinearWeights key,
-                              GetLinear(checkpoint, inner + "key", width, width));
-  OBJECTDINO_ASSIGN_OR_RETURN(const LinearWeights value,
-                              GetLinear(checkpoint, inner + "value", width, width));
-  OBJECTDINO_ASSIGN_OR_RETURN(const LinearWeights output,
-                              GetScaledLinear(checkpoint, prefix + "attention.output.dense",
-                                              prefix + "layer_scale1.lambda1", width, width));
-  Linear qkv(at::cat({query.weight, key.weight, value.weight}),  // [3 D, D]
-             at::cat({query.bias, key.bias, value.bias}),        // [3 D]
-             device);
-  return Attention(std::move(qkv), Linear(output.weight, output.bias, device),
+  OBJECTDINO_ASSIGN_OR_RETURN(const LinearWeights qkv,
+                              GetLinear(checkpoint, prefix + "attn.qkv", 3 * width, width));
+  OBJECTDINO_ASSIGN_OR_RETURN(
+      const LinearWeights output,
+      GetScaledLinear(checkpoint, prefix + "attn.proj", prefix + "ls1.gamma", width, width));
+  return Attention(Linear(qkv.weight, qkv.bias, device), Linear(output.weight, output.bias, device),
                    checkpoint.config().heads);
 }
 
@@ -71,14 +62,14 @@ absl::StatusOr<FeedForward> GetFeedForward(const Checkpoint& checkpoint, const s
   const ModelConfig& config = checkpoint.config();
   const int64_t width = config.width;
   const int64_t hidden = config.hidden_width;
-  OBJECTDINO_ASSIGN_OR_RETURN(
-      const LinearWeights in,
-      config.swiglu ? GetLinear(checkpoint, prefix + "mlp.weights_in", 2 * hidden, width)
-                    : GetLinear(checkpoint, prefix + "mlp.fc1", hidden, width));
+  OBJECTDINO_ASSIGN_OR_RETURN(const LinearWeights in,
+                              config.swiglu
+                                  ? GetLinear(checkpoint, prefix + "mlp.w12", 2 * hidden, width)
+                                  : GetLinear(checkpoint, prefix + "mlp.fc1", hidden, width));
   OBJECTDINO_ASSIGN_OR_RETURN(
       const LinearWeights out,
-      GetScaledLinear(checkpoint, prefix + (config.swiglu ? "mlp.weights_out" : "mlp.fc2"),
-                      prefix + "layer_scale2.lambda1", width, hidden));
+      GetScaledLinear(checkpoint, prefix + (config.swiglu ? "mlp.w3" : "mlp.fc2"),
+                      prefix + "ls2.gamma", width, hidden));
   return FeedForward(Linear(in.weight, in.bias, device), Linear(out.weight, out.bias, device),
                      config.swiglu);
 }
@@ -88,7 +79,7 @@ absl::StatusOr<FeedForward> GetFeedForward(const Checkpoint& checkpoint, const s
 absl::StatusOr<PatchEmbed> LoadPatchEmbed(const Checkpoint& checkpoint, at::Device device) {
   const ModelConfig& config = checkpoint.config();
   const int64_t patch = config.patch_size;
-  const std::string name = "embeddings.patch_embeddings.projection";
+  const std::string name = "patch_embed.proj";
   OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor weight,
                               checkpoint.Get(name + ".weight", {config.width, 3, patch, patch}));
   OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor bias,
@@ -101,12 +92,12 @@ absl::StatusOr<EmbeddingTokens> LoadEmbeddingTokens(const Checkpoint& checkpoint
   const ModelConfig& config = checkpoint.config();
   EmbeddingTokens tokens;
   OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor cls,
-                              checkpoint.Get("embeddings.cls_token", {1, 1, config.width}));
+                              checkpoint.Get("cls_token", {1, 1, config.width}));
   tokens.cls = cls.to(device);
   if (config.registers == 0) return tokens;
   OBJECTDINO_ASSIGN_OR_RETURN(
       const at::Tensor registers,
-      checkpoint.Get("embeddings.register_tokens", {1, config.registers, config.width}));
+      checkpoint.Get("register_tokens", {1, config.registers, config.width}));
   tokens.registers = registers.to(device);
   return tokens;
 }
@@ -115,16 +106,15 @@ absl::StatusOr<std::unique_ptr<LearnedPosition>> LoadPosition(const Checkpoint& 
                                                               at::Device device) {
   const ModelConfig& config = checkpoint.config();
   const int64_t cells = int64_t{config.position_grid} * config.position_grid;
-  OBJECTDINO_ASSIGN_OR_RETURN(
-      const at::Tensor table,
-      checkpoint.Get("embeddings.position_embeddings", {1, 1 + cells, config.width}));
+  OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor table,
+                              checkpoint.Get("pos_embed", {1, 1 + cells, config.width}));
   // Anti-aliasing came with the registers; the kind of model decides, not the number of registers.
   const bool antialias = config.model_type == "dinov2_with_registers";
   return std::make_unique<LearnedPosition>(table, antialias, device);
 }
 
 absl::StatusOr<Block> LoadBlock(const Checkpoint& checkpoint, int layer, at::Device device) {
-  const std::string prefix = absl::StrCat("encoder.layer.", layer, ".");
+  const std::string prefix = absl::StrCat("blocks.", layer, ".");
   OBJECTDINO_ASSIGN_OR_RETURN(LayerNorm norm1, GetNorm(checkpoint, prefix + "norm1", device));
   OBJECTDINO_ASSIGN_OR_RETURN(Attention attention, GetAttention(checkpoint, prefix, device));
   OBJECTDINO_ASSIGN_OR_RETURN(LayerNorm norm2, GetNorm(checkpoint, prefix + "norm2", device));
@@ -133,7 +123,7 @@ absl::StatusOr<Block> LoadBlock(const Checkpoint& checkpoint, int layer, at::Dev
 }
 
 absl::StatusOr<LayerNorm> LoadFinalNorm(const Checkpoint& checkpoint, at::Device device) {
-  return GetNorm(checkpoint, "layernorm", device);
+  return GetNorm(checkpoint, "norm", device);
 }
 
 }  // namespace objectdino

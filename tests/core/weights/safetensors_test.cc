@@ -236,14 +236,12 @@ TEST(SafetensorsFile, MalformedFileIsNamed) {
               StatusIs(kBad, StartsWith(folder.path() + "/bad: ")));
 }
 
-TEST(SafetensorsFile, BytesSurviveReleasedPages) {
+TEST(SafetensorsFile, FileIsRead) {
   const TempFolder folder;
   const std::string bytes = MakeSafetensors({{"a", {"U8", {3}, "xyz"}}});
   folder.Write("good", bytes);
   const auto file = SafetensorsFile::Open(folder.path() + "/good");
   ASSERT_THAT(file, IsOk());
-  EXPECT_EQ((*file)->bytes(), bytes);
-  (*file)->ReleasePages();
   EXPECT_EQ((*file)->bytes(), bytes);
   EXPECT_THAT((*file)->table().tensors.at("a").bytes, ElementsAre('x', 'y', 'z'));
 }
