@@ -29,6 +29,8 @@ v1::Warning::Code EncodeWarningCode(WarningCode code) {
       return v1::Warning::CODE_TRUNCATED_IMAGE;
     case WarningCode::kNoClearObject:
       return v1::Warning::CODE_NO_CLEAR_OBJECT;
+    case WarningCode::kUnmeasuredDefaults:
+      return v1::Warning::CODE_UNMEASURED_DEFAULTS;
   }
   return v1::Warning::CODE_UNSPECIFIED;
 }

@@ -11,6 +11,7 @@
 
 #include "core/base/status_macros.h"
 #include "core/image/header.h"
+#include "core/pipeline/model_defaults.h"
 #include "server/option_choices.h"
 #include "server/request_error.h"
 
@@ -66,6 +67,9 @@ absl::Status ParseNumbers(const v1::GroundOptions& wire, const ModelConfig& mode
     }
     options.input_size = static_cast<int>(size) / model.patch_size * model.patch_size;
   }
+  options.chosen.input_size = wire.has_input_size();
+  options.chosen.head_selection =
+      wire.has_clusters() || wire.head_selection() != v1::HEAD_SELECTION_UNSPECIFIED;
   if (wire.has_seed()) options.seed = wire.seed();
   if (wire.has_mirror()) options.mirror = wire.mirror();
   if (wire.has_proposals()) options.proposals = wire.proposals();
@@ -175,7 +179,9 @@ absl::Status CheckImage(const v1::Image& image, const Limits& limits, ParsedRequ
 
 GroundOptions DefaultOptions(const ModelConfig& model, const Limits& limits) {
   GroundOptions options;
-  const int size = std::min(options.input_size, limits.max_input_size);
+  const ModelDefaults& defaults = DefaultsOf(model);
+  options.head_selection = defaults.head_selection.value;
+  const int size = std::min(defaults.input_size.value, limits.max_input_size);
   options.input_size = size / model.patch_size * model.patch_size;
   return options;
 }

@@ -36,7 +36,7 @@ struct ParsedRequest {
   ImageSize image_size;  // as stored: before the orientation is applied
 };
 
-// Defaults of the core within this server's limits: what an unset option means.
+// Defaults for the model within this server's limits: what an unset option means.
 GroundOptions DefaultOptions(const ModelConfig& model, const Limits& limits);
 
 // Everything that can be known without decoding. INVALID_ARGUMENT or UNIMPLEMENTED with the path of

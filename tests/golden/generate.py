@@ -25,6 +25,7 @@ from transformers.utils import logging
 
 import box_check
 import boxes
+import families
 import inputs
 import stages
 import weights_layouts
@@ -248,6 +249,8 @@ def generate(tests: Path, real: Path | None, data: Path | None):
     write_tiny_model(golden / "tiny-registers", MODELS["tiny-registers"][0], 4, torch.float16)
     for name in ("tiny", "tiny-registers"):
         write_stages(golden, name, golden / name)
+    families.write_models(golden)
+    families.write(golden, save)
     if real:
         write_stages(golden, "dinov2-small", real)
     if real and data:

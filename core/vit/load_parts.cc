@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/vit/dinov2_weights.h"
+#include "core/vit/load_parts.h"
 
 #include <cstdint>
 #include <string>
@@ -26,11 +26,12 @@ absl::StatusOr<LinearWeights> GetLinear(const Checkpoint& checkpoint, const std:
   return result;
 }
 
-// diag(scale) (W x + b) = (diag(scale) W) x + scale b.
+// diag(scale) (W x + b) = (diag(scale) W) x + scale b, where the model has scales.
 absl::StatusOr<LinearWeights> GetScaledLinear(const Checkpoint& checkpoint, const std::string& name,
                                               const std::string& scale_name, int64_t out,
                                               int64_t in) {
   OBJECTDINO_ASSIGN_OR_RETURN(LinearWeights result, GetLinear(checkpoint, name, out, in));
+  if (!checkpoint.config().layer_scale) return result;
   OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor scale, checkpoint.Get(scale_name, {out}));
   result.weight.mul_(scale.unsqueeze(1));  // [out, in] * [out, 1]
   result.bias.mul_(scale);                 // [out]
@@ -74,16 +75,26 @@ absl::StatusOr<FeedForward> GetFeedForward(const Checkpoint& checkpoint, const s
                      config.swiglu);
 }
 
+absl::StatusOr<at::Tensor> GetPeriods(const Checkpoint& checkpoint) {
+  const ModelConfig& config = checkpoint.config();
+  if (config.head_dim() % 4 != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "rotary positions need a head dimension that 4 divides, got ", config.head_dim()));
+  }
+  if (!config.file_periods) return RotaryPeriods(config.rope_theta, config.head_dim());
+  return checkpoint.Get("rope_periods", {config.head_dim() / 4});
+}
+
 }  // namespace
 
 absl::StatusOr<PatchEmbed> LoadPatchEmbed(const Checkpoint& checkpoint, at::Device device) {
   const ModelConfig& config = checkpoint.config();
   const int64_t patch = config.patch_size;
-  const std::string name = "patch_embed.proj";
-  OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor weight,
-                              checkpoint.Get(name + ".weight", {config.width, 3, patch, patch}));
+  OBJECTDINO_ASSIGN_OR_RETURN(
+      const at::Tensor weight,
+      checkpoint.Get("patch_embed.proj.weight", {config.width, 3, patch, patch}));
   OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor bias,
-                              checkpoint.Get(name + ".bias", {config.width}));
+                              checkpoint.Get("patch_embed.proj.bias", {config.width}));
   return PatchEmbed(weight, bias, device);
 }
 
@@ -102,15 +113,19 @@ absl::StatusOr<EmbeddingTokens> LoadEmbeddingTokens(const Checkpoint& checkpoint
   return tokens;
 }
 
-absl::StatusOr<std::unique_ptr<LearnedPosition>> LoadPosition(const Checkpoint& checkpoint,
-                                                              at::Device device) {
+absl::StatusOr<Position> LoadPosition(const Checkpoint& checkpoint, at::Device device) {
   const ModelConfig& config = checkpoint.config();
+  Position position;
+  if (config.position == PositionRule::kRope) {
+    OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor periods, GetPeriods(checkpoint));
+    position.rotary = std::make_unique<RotaryPosition>(periods, config.prefix_tokens(), device);
+    return position;
+  }
   const int64_t cells = int64_t{config.position_grid} * config.position_grid;
   OBJECTDINO_ASSIGN_OR_RETURN(const at::Tensor table,
                               checkpoint.Get("pos_embed", {1, 1 + cells, config.width}));
-  // Anti-aliasing came with the registers; the kind of model decides, not the number of registers.
-  const bool antialias = config.model_type == "dinov2_with_registers";
-  return std::make_unique<LearnedPosition>(table, antialias, device);
+  position.learned = std::make_unique<LearnedPosition>(table, config.position, device);
+  return position;
 }
 
 absl::StatusOr<Block> LoadBlock(const Checkpoint& checkpoint, int layer, at::Device device) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds the parts of a DINOv2 backbone from a checkpoint in Hugging Face's naming
-// (backbones.md 3.2).
-#ifndef OBJECTDINO_CORE_VIT_DINOV2_WEIGHTS_H_
-#define OBJECTDINO_CORE_VIT_DINOV2_WEIGHTS_H_
+// Builds the parts of a backbone from a checkpoint, by the names that checkpoint.h gives to the
+// tensors of every family. What a family is made of is in the checkpoint's config.
+#ifndef OBJECTDINO_CORE_VIT_LOAD_PARTS_H_
+#define OBJECTDINO_CORE_VIT_LOAD_PARTS_H_
 
 #include <memory>
 
@@ -14,6 +14,7 @@
 #include "core/vit/layer_norm.h"
 #include "core/vit/learned_position.h"
 #include "core/vit/patch_embed.h"
+#include "core/vit/rotary_position.h"
 #include "core/weights/checkpoint.h"
 
 namespace objectdino {
@@ -23,16 +24,21 @@ struct EmbeddingTokens {
   at::Tensor registers;  // [1, R, D]; undefined when R = 0
 };
 
+// One of the two.
+struct Position {
+  std::unique_ptr<LearnedPosition> learned;  // added to the CLS token and the patches
+  std::unique_ptr<RotaryPosition> rotary;    // turns queries and keys in every layer
+};
+
 // Each is FAILED_PRECONDITION naming the tensor that is missing or of the wrong shape.
 absl::StatusOr<PatchEmbed> LoadPatchEmbed(const Checkpoint& checkpoint, at::Device device);
 absl::StatusOr<EmbeddingTokens> LoadEmbeddingTokens(const Checkpoint& checkpoint,
                                                     at::Device device);
-absl::StatusOr<std::unique_ptr<LearnedPosition>> LoadPosition(const Checkpoint& checkpoint,
-                                                              at::Device device);
-// Layer scale goes into the output projection and the last feed-forward layer.
+absl::StatusOr<Position> LoadPosition(const Checkpoint& checkpoint, at::Device device);
+// Layer scale, where there is one, goes into the output projection and the last feed-forward layer.
 absl::StatusOr<Block> LoadBlock(const Checkpoint& checkpoint, int layer, at::Device device);
 absl::StatusOr<LayerNorm> LoadFinalNorm(const Checkpoint& checkpoint, at::Device device);
 
 }  // namespace objectdino
 
-#endif  // OBJECTDINO_CORE_VIT_DINOV2_WEIGHTS_H_
+#endif  // OBJECTDINO_CORE_VIT_LOAD_PARTS_H_
