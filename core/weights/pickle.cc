@@ -22,6 +22,8 @@ using Kind = PickleValue::Kind;
 
 constexpr size_t kMaxPickleBytes = size_t{16} << 20;
 constexpr size_t kMaxValues = 1'000'000;
+constexpr size_t kMaxNameBytes = 100;
+constexpr size_t kMaxSides = 64;  // so that one long list cannot be the shape of many tensors
 
 constexpr absl::string_view kRebuildTensor = "torch._utils _rebuild_tensor_v2";
 constexpr absl::string_view kRebuildParameter = "torch._utils _rebuild_parameter";
@@ -40,6 +42,7 @@ bool IsStorageType(absl::string_view name) {
 }
 
 bool IsAllowed(absl::string_view name) {
+  if (name.size() > kMaxNameBytes) return false;
   return name == kRebuildTensor || name == kRebuildParameter || name == kOrderedDict ||
          IsStorageType(name) ||
          std::find(std::begin(kInertNames), std::end(kInertNames), name) != std::end(kInertNames);
@@ -210,7 +213,7 @@ class Machine {
   }
 
   bool IsIntegers(const PickleValue& value) const {
-    return value.kind == Kind::kSequence &&
+    return value.kind == Kind::kSequence && value.items.size() <= kMaxSides &&
            std::all_of(value.items.begin(), value.items.end(),
                        [this](uint32_t i) { return values_[i].kind == Kind::kInt; });
   }
@@ -224,7 +227,9 @@ class Machine {
   }
 
   void Remember(uint64_t slot) {
-    if (Has(1)) memo_[slot] = stack_.back();
+    if (!Has(1)) return;
+    if (memo_.size() >= kMaxValues) return Fail("more memo slots than any checkpoint's");
+    memo_[slot] = stack_.back();
   }
   void Recall(uint64_t slot) {
     const auto found = memo_.find(slot);
@@ -240,6 +245,7 @@ class Machine {
         stopped_ = true;
         return;
       case '(':  // MARK
+        if (marks_.size() >= kMaxValues) return Fail("more marks than any checkpoint's");
         marks_.push_back(stack_.size());
         return;
       case 'N':  // NONE

@@ -108,7 +108,7 @@ bool IsRowMajor(const std::vector<int64_t>& shape, const std::vector<int64_t>& s
 
 absl::StatusOr<TensorView> ReadTensor(const Pickle& pickle, absl::string_view name,
                                       const PickleValue& tensor,
-                                      const std::map<std::string, absl::string_view>& storages) {
+                                      const TorchStorages& storages) {
   const PickleValue& storage = pickle.at(tensor.items[0]);
   const absl::string_view type_name = pickle.at(storage.items[0]).text;
   const std::optional<DataType> type = StorageType(type_name);
@@ -116,7 +116,7 @@ absl::StatusOr<TensorView> ReadTensor(const Pickle& pickle, absl::string_view na
     return Bad(name, absl::StrCat("elements of the kind ", absl::CHexEscape(type_name),
                                   " are not supported"));
   }
-  const auto found = storages.find(std::string(pickle.at(storage.items[1]).text));
+  const auto found = storages.find(pickle.at(storage.items[1]).text);
   if (found == storages.end()) return Bad(name, "its storage is not in the archive");
   const int size = DataTypeSize(*type);
   const absl::string_view bytes = found->second;
@@ -147,7 +147,7 @@ absl::StatusOr<TensorView> ReadTensor(const Pickle& pickle, absl::string_view na
 }  // namespace
 
 absl::StatusOr<TorchTable> ReadTensors(const Pickle& pickle,
-                                       const std::map<std::string, absl::string_view>& storages) {
+                                       const TorchStorages& storages) {
   TorchTable table;
   const PickleValue* dict = &pickle.at(pickle.root);
   for (int depth = 0; depth < kMaxParts; ++depth) {
@@ -197,7 +197,7 @@ absl::StatusOr<TorchTable> ParseTorchFile(absl::string_view bytes) {
   if (order != members.end() && order->second != "little") {
     return absl::FailedPreconditionError("written on a big-endian machine");
   }
-  std::map<std::string, absl::string_view> storages;
+  TorchStorages storages;
   for (const auto& [name, content] : members) {
     absl::string_view key = name;
     if (absl::ConsumePrefix(&key, folder + "data/")) storages.emplace(key, content);

@@ -9,6 +9,7 @@
 #ifndef OBJECTDINO_CORE_WEIGHTS_TORCH_FILE_H_
 #define OBJECTDINO_CORE_WEIGHTS_TORCH_FILE_H_
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -29,9 +30,11 @@ struct TorchTable {
 // are looked into where there is none. FAILED_PRECONDITION with the tensor's name and the reason.
 absl::StatusOr<TorchTable> ParseTorchFile(absl::string_view bytes);
 
-// The same from the pickle and the storages by their keys, for a little-endian machine.
+using TorchStorages = std::map<std::string, absl::string_view, std::less<>>;  // by their keys
+
+// The same from the pickle and the storages, for a little-endian machine.
 absl::StatusOr<TorchTable> ReadTensors(const Pickle& pickle,
-                                       const std::map<std::string, absl::string_view>& storages);
+                                       const TorchStorages& storages);
 
 // Whether the bytes begin as a file of torch.save before PyTorch 1.6 does. Those are not read: they
 // hold the storages behind five pickles, and one command converts them.

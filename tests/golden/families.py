@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +22,7 @@ import transformers as hf
 from transformers.utils import logging
 
 import originals
+import weights_layouts
 
 INPUTS = ((224, 224), (480, 640), (640, 480))
 ROWS, COLS, TAIL = 8, 32, 4  # what the committed files keep
@@ -66,10 +67,10 @@ FULL = {
     "dinov3-l16": ("dinov3", width(1024, 3, intermediate_size=4096)),
     "dinov3-hplus16": ("dinov3", width(1280, 2, intermediate_size=5120, **GATED_V3)),
 }
-BF16 = ("dino-s16", "dinov2-s14", "dinov2-registers-s14", "dinov3-s16", "dinov3-splus16")
-# Model of FULL -> rule of positions of the originals' code.
-ORIGINALS = {"dino-s16": "offset", "dino-s8": "offset", "dinov2-s14": "offset", "dinov2-g14": "offset",
-             "dinov2-registers-s14": "antialias", "dinov3-s16": "rope", "dinov3-splus16": "rope"}
+# Models whose originals' code is run although transformers computes the same.
+RESTATED = ("dinov2-registers-s14", "dinov3-s16", "dinov3-splus16")
+# Published in several files.
+SHARDED = ("dinov2-g14", "dinov2-registers-g14", "dinov3-hplus16")
 
 
 # ---- models ---------------------------------------------------------------------------------------------------
@@ -91,9 +92,10 @@ def random_model(family: str, sizes: dict, seed: int):
     return model.eval()
 
 
-def save_model(model, folder: Path, dtype: torch.dtype):
-    model.to(dtype).save_pretrained(folder)
-    (folder / "model.safetensors").chmod(0o644)
+def save_model(model, folder: Path, dtype: torch.dtype, shards: bool = False):
+    model.to(dtype).save_pretrained(folder, **(dict(max_shard_size="40MB") if shards else {}))
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)
     config = json.loads((folder / "config.json").read_text()) | {"objectdino_random_weights": True}
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
@@ -193,67 +195,82 @@ def write(golden: Path, save):
 # ---- the long check -------------------------------------------------------------------------------------------
 
 
-def original_weights(name: str, model) -> dict[str, torch.Tensor]:
-    """The same weights under the names of the originals' files."""
-    v3, w = FULL[name][0] == "dinov3", {}
-    state = {k: v.clone() for k, v in model.state_dict().items()}
-    gated = "layer.0.mlp.gate_proj.weight" in state
-    renames = (
-        ("embeddings.patch_embeddings.projection", "patch_embed.proj"), ("embeddings.patch_embeddings", "patch_embed.proj"),
-        ("embeddings.position_embeddings", "pos_embed"),
-        ("embeddings.register_tokens", "storage_tokens" if v3 else "register_tokens"), ("embeddings.", ""),
-        ("encoder.layer.", "blocks."), ("layernorm_before", "norm1"), ("layernorm_after", "norm2"), ("layernorm.", "norm."),
-        ("attention.output.dense", "attn.proj"), ("attention.o_proj", "attn.proj"), ("intermediate.dense", "mlp.fc1"),
-        ("output.dense", "mlp.fc2"), ("layer_scale1.lambda1", "ls1.gamma"), ("layer_scale2.lambda1", "ls2.gamma"),
-        ("weights_in", "w12"), ("weights_out", "w3"), ("gate_proj", "w1"), ("up_proj", "w2" if gated else "fc1"),
-        ("down_proj", "w3" if gated else "fc2"))
-    for key, value in state.items():
-        key = "blocks." + key.removeprefix("layer.") if key.startswith("layer.") else key
-        for old, new in renames:
-            key = key.replace(old, new)
-        w[key] = value
+RENAMES = (
+    (r"^layer\.|^encoder\.layer\.", "blocks."), ("patch_embeddings(.projection)?", "patch_embed.proj"),
+    ("^embeddings.", ""), ("position_embeddings", "pos_embed"), ("^layernorm", "norm"), ("layernorm_before", "norm1"),
+    ("layernorm_after", "norm2"), (r"attention\.attention\.([qkv])[a-z]*", r"attn.\1"),
+    (r"attention\.([qkv])_proj", r"attn.\1"), (r"attention\.(output\.dense|o_proj)", "attn.proj"),
+    (r"layer_scale(.)\.lambda1", r"ls\1.gamma"), (r"intermediate\.dense", "mlp.fc1"), (r"(?<!attn\.)output\.dense", "mlp.fc2"),
+    ("weights_in", "w12"), ("weights_out", "w3"))
+GATED_V3_RENAMES = (("gate_proj", "w1"), ("up_proj", "w2"), ("down_proj", "w3"))
+PLAIN_V3_RENAMES = (("up_proj", "fc1"), ("down_proj", "fc2"))
+
+
+def canonical_weights(model) -> dict[str, torch.Tensor]:
+    """The same weights under our own names, from which weights_layouts makes those of the other layouts."""
+    gated = getattr(model.config, "use_gated_mlp", False)
+    w = {}
+    for name, value in model.state_dict().items():
+        for old, new in RENAMES + (GATED_V3_RENAMES if gated else PLAIN_V3_RENAMES):
+            name = re.sub(old, new, name)
+        if name != "mask_token" and not name.startswith("pooler."):
+            w[name] = value.clone()
     for i in range(model.config.num_hidden_layers):
-        for leaf in ("weight", "bias"):
-            names = [f"blocks.{i}.attention." + (f"{long[0]}_proj" if v3 else f"attention.{long}") + f".{leaf}"
-                     for long in ("query", "key", "value")]
-            parts = [w.pop(n, None) for n in names]
-            # The keys' bias that DINOv3's files hold is masked; no value of it may matter.
-            parts = [torch.full_like(parts[0], 0.5) if part is None else part for part in parts]
-            w[f"blocks.{i}.attn.qkv.{leaf}"] = torch.cat(parts)
-        if v3:
-            w[f"blocks.{i}.attn.qkv.bias_mask"] = torch.full((3 * model.config.hidden_size,), float("nan"))
-    if v3:
-        periods = model.config.rope_theta ** (torch.arange(16) / 16)
-        w["rope_embed.periods"] = periods.to(torch.bfloat16)
-    return {k: v for k, v in w.items() if not k.startswith("pooler.")}
+        for whole, parts in (("attn.qkv", ("attn.q", "attn.k", "attn.v")), ("mlp.w12", ("mlp.w1", "mlp.w2"))):
+            for leaf in ("weight", "bias"):
+                found = [w.pop(f"blocks.{i}.{part}.{leaf}", None) for part in parts]
+                if found[0] is not None:  # DINOv3's keys have no bias
+                    stack = [torch.zeros_like(found[0]) if value is None else value for value in found]
+                    w[f"blocks.{i}.{whole}.{leaf}"] = torch.cat(stack)
+    return w
 
 
 def write_full(folder: Path, name: str):
-    """Writes <name>/, and the variants of it, each beside its <variant>_family.safetensors."""
+    """Writes <name>/ in Hugging Face's layout and <name>-<layout or dtype>/, each beside its expected values."""
     from safetensors.torch import save_file
 
     family, sizes = FULL[name]
+    kind = family.removesuffix("-registers")
     net = Watched(random_model(family, sizes, seed=sum(name.encode())))
     patch, heads = net.patch, net.model.config.num_attention_heads
+    expected = "{}_family.safetensors"
 
-    def expect(variant, run, **metadata):
+    def expect(variant, run):
         tensors = {k: torch.from_numpy(v) for k, v in all_inputs(run, patch).items()}
-        save_file(tensors, folder / f"{variant}_family.safetensors", {k: str(v) for k, v in metadata.items()})
+        save_file(tensors, folder / expected.format(variant))
+
+    def expect_same(variant):
+        os.link(folder / expected.format(name), folder / expected.format(variant))
 
     expect(name, net)
-    if name in ORIGINALS:
-        weights, rule = original_weights(name, net.model), ORIGINALS[name]
-        (folder / f"{name}-original").mkdir(exist_ok=True)
-        torch.save(weights, folder / f"{name}-original" / "weights.pth")
-        # The server computes with exact periods, as Hugging Face does, unless it is told to take the file's.
-        exact = {"rope_embed.periods": net.model.config.rope_theta ** (torch.arange(16) / 16)} if rule == "rope" else {}
-        epsilon = 1e-5 if rule == "rope" else 1e-6
-        expect(f"{name}-original", lambda x: originals.forward(weights | exact, x, heads, rule, epsilon))
-    if name in BF16:
-        shutil.copy(folder / f"{name}_family.safetensors", folder / f"{name}-bf16_family.safetensors")
-        save_model(net.model, folder / f"{name}-bf16", torch.bfloat16)
-        net = Watched(random_model(family, sizes, seed=sum(name.encode())))
-    save_model(net.model, folder / name, torch.float32)
+    w = canonical_weights(net.model)
+    published = weights_layouts.original(kind, w)
+    rope = {"rope_embed.periods": net.model.config.rope_theta ** (torch.arange(16) / 16)} if kind == "dinov3" else {}
+
+    def restate(variant, rule):
+        """What the originals' code computes. The server's periods are exact, as Hugging Face's are."""
+        epsilon = 1e-5 if kind == "dinov3" else 1e-6
+        expect(variant, lambda pixels: originals.forward(published | rope, pixels, heads, rule, epsilon))
+
+    own_rule = {"dino": "offset", "dinov2": "offset", "dinov2-registers": "antialias", "dinov3": "rope"}[family]
+    original, timm = f"{name}-original", f"{name}-timm"
+    (folder / original).mkdir()
+    torch.save(published, folder / original / "weights.pth")
+    if own_rule == "offset" or name in RESTATED:
+        restate(original, own_rule)
+    else:
+        expect_same(original)
+    (folder / timm).mkdir()
+    # timm adds the position to the CLS token where there are registers, and drops it from the table.
+    cls = {"cls_token": w["cls_token"] + w["pos_embed"][:, :1]} if family == "dinov2-registers" else {}
+    save_file({k: v.contiguous() for k, v in weights_layouts.timm(kind, w | cls).items()}, folder / timm / "model.safetensors")
+    if own_rule == "offset":
+        restate(timm, "antialias")
+    else:
+        expect_same(timm)
+    save_model(net.model, folder / name, torch.float32, shards=name in SHARDED)
+    save_model(net.model, folder / f"{name}-bf16", torch.bfloat16)
+    expect_same(f"{name}-bf16")
 
 
 def main():

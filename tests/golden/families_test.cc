@@ -26,7 +26,7 @@
 #include "c10/core/InferenceMode.h"
 #include "gtest/gtest.h"
 
-#include "core/heads/object_map.h"
+#include "core/heads/cls_attention.h"
 #include "core/vit/learned_position.h"
 #include "core/vit/vision_transformer.h"
 #include "core/weights/checkpoint.h"

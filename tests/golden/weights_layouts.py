@@ -184,10 +184,11 @@ def original(family: str, tensors: dict) -> OrderedDict[str, torch.Tensor]:
         out[name] = tensor
         if name.endswith("qkv.bias") and family == "dinov3":
             # The mask decides, whatever stands in the masked third; a mask that was never filled is NaN.
-            out[name] = torch.cat([tensor[:WIDTH], torch.full((WIDTH,), 9.0), tensor[2 * WIDTH :]])
-            out[name + "_mask"] = torch.full((3 * WIDTH,), float("nan"))
+            query, key, value = tensor.chunk(3)
+            out[name] = torch.cat([query, torch.full_like(key, 9), value])
+            out[name + "_mask"] = torch.full_like(tensor, float("nan"))
     if family != "dino":
-        out["mask_token"] = torch.zeros(1, WIDTH)
+        out["mask_token"] = torch.zeros(1, out["norm.weight"].shape[0])
     if family == "dinov3":
         out["rope_embed.periods"] = (100 ** (torch.arange(16) / 16)).to(torch.bfloat16)
     return out

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a file of every family to boxes on the image: patch sizes, prefix tokens, any aspect ratio.
+// From a file of every family to boxes on the image: patch sizes, prefix tokens, any aspect ratio; on
+// the CPU, and on CUDA where there is a device.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <ostream>
 #include <string>
+#include <tuple>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -29,10 +32,14 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-std::unique_ptr<Grounder> Load(const BrightModel& model) {
+// Null where there is no such device.
+std::unique_ptr<Grounder> Load(const BrightModel& model, const char* device = "cpu") {
   const TempFolder folder;
   BrightModelWriter(model).WriteTo(folder);
-  auto grounder = Grounder::Load({.model_dir = folder.path()});
+  auto grounder = Grounder::Load({.model_dir = folder.path(), .device = device});
+  if (absl::StrContains(grounder.status().message(), "is not there, CUDA devices: 0")) {
+    return nullptr;
+  }
   EXPECT_THAT(grounder, IsOk());
   return *std::move(grounder);
 }
@@ -65,8 +72,13 @@ const Case kCases[] = {
     {"dinov3_16", {.family = ModelFamily::kDinov3, .patch = 16, .registers = 4}},
 };
 
-class FamilyBoxes : public ::testing::TestWithParam<Case> {
+class FamilyBoxes : public ::testing::TestWithParam<std::tuple<Case, const char*>> {
  protected:
+  void SetUp() override {
+    if (grounder_ == nullptr) GTEST_SKIP() << "NOT TESTED: there is no CUDA device";
+  }
+  static const BrightModel& Model() { return std::get<0>(GetParam()).model; }
+
   // The only object, on a grid of rows x cols patches.
   void ExpectBox(int rows, int cols, int pixels_a_patch, ResizeMode mode, int input_size,
                  double tolerance) {
@@ -95,11 +107,11 @@ class FamilyBoxes : public ::testing::TestWithParam<Case> {
     EXPECT_GT(on_object, 0.5);
   }
 
-  const std::unique_ptr<Grounder> grounder_ = Load(GetParam().model);
+  const std::unique_ptr<Grounder> grounder_ = Load(Model(), std::get<1>(GetParam()));
 };
 
 TEST_P(FamilyBoxes, AspectKept_AreExact) {
-  const int patch = GetParam().model.patch;
+  const int patch = Model().patch;
   for (const auto& [rows, cols] : {std::pair{6, 11}, {13, 7}, {4, 20}, {9, 9}}) {
     for (const int scale : {1, 2}) {
       SCOPED_TRACE(absl::StrCat(rows, "x", cols, " scale ", scale));
@@ -110,7 +122,7 @@ TEST_P(FamilyBoxes, AspectKept_AreExact) {
 
 // The grid of the input is another than that of the image: half a patch to either side.
 TEST_P(FamilyBoxes, Squeezed_AreRightToAPatch) {
-  const int patch = GetParam().model.patch;
+  const int patch = Model().patch;
   for (const auto& [rows, cols] : {std::pair{10, 25}, {24, 11}}) {
     SCOPED_TRACE(absl::StrCat(rows, "x", cols));
     const double image_pixels_a_patch = std::max(rows, cols) * patch / (224.0 / patch);
@@ -118,10 +130,34 @@ TEST_P(FamilyBoxes, Squeezed_AreRightToAPatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, FamilyBoxes, ::testing::ValuesIn(kCases),
-                         [](const ::testing::TestParamInfo<Case>& param_info) {
-                           return std::string(param_info.param.name);
-                         });
+// Whatever they find.
+TEST_P(FamilyBoxes, EveryMethod_AnswersOnTheDevice) {
+  const int patch = Model().patch;
+  const float unit = static_cast<float>(patch);
+  const Image image = Scene(8 * patch, 12 * patch, {4 * unit, 2 * unit, 8 * unit, 5 * unit});
+  for (const Method method : {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper,
+                              Method::kTokenCut, Method::kLost, Method::kClsAttention}) {
+    SCOPED_TRACE(static_cast<int>(method));
+    GroundOptions options;
+    options.method = method;
+    if (options.SelectsHeads()) options.head_selection = HeadSelection::kPreset;
+    options.resize_mode = ResizeMode::kAspect;
+    options.input_size = 12 * patch;
+    options.patch_embeddings = true;
+    const auto grounding = grounder_->Ground(image, options);
+    ASSERT_THAT(grounding, IsOk());
+    EXPECT_THAT(grounding->objectness, SizeIs(8 * 12));
+    EXPECT_THAT(grounding->patch_vectors, SizeIs(8 * 12 * Model().width()));
+    EXPECT_EQ(grounder_->device(), std::get<1>(GetParam()));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Families, FamilyBoxes,
+    ::testing::Combine(::testing::ValuesIn(kCases), ::testing::Values("cpu", "cuda")),
+    [](const ::testing::TestParamInfo<FamilyBoxes::ParamType>& param_info) {
+      return absl::StrCat(std::get<0>(param_info.param).name, "_", std::get<1>(param_info.param));
+    });
 
 // 384 wide, as the model whose defaults were measured.
 BrightModel Small(ModelFamily family) {

@@ -20,6 +20,7 @@ using ::objectdino::testing::Integer;
 using ::objectdino::testing::IsOk;
 using ::objectdino::testing::LittleEndian;
 using ::objectdino::testing::Name;
+using ::objectdino::testing::PickledTensor;
 using ::objectdino::testing::PickleOf;
 using ::objectdino::testing::PickleTensor;
 using ::objectdino::testing::StatusIs;
@@ -105,6 +106,26 @@ TEST(Pickle, NamesOutsideTheListAreRefused) {
                 StatusIs(kBad, AllOf(HasSubstr("byte 3: names '"), HasSubstr("hostile"))))
         << name;
   }
+}
+
+// What a small file could ask to be looked through again and again.
+TEST(Pickle, WhatNoCheckpointHasSoMuchOfIsRefused) {
+  const std::string long_name = Name("torch", std::string(100, 'x') + "Storage");
+  EXPECT_THAT(ParsePickle(PickleOf(long_name)), StatusIs(kBad, HasSubstr("byte 3: names '")));
+  const PickledTensor flat{.elements = 1, .shape = std::vector<int64_t>(65, 1), .strides = {}};
+  EXPECT_THAT(ParsePickle(PickleOf(PickleTensor(flat))),
+              StatusIs(kBad, HasSubstr("a tensor of unexpected parts")));
+  EXPECT_THAT(ParsePickle(PickleOf(std::string(1'000'001, '('))),
+              StatusIs(kBad, HasSubstr("more marks")));
+  EXPECT_THAT(ParsePickle(PickleOf(std::string(1'000'001, 'N'))),
+              StatusIs(kBad, HasSubstr("more values")));
+  std::string slots = "N";
+  for (uint64_t slot = 0; slot <= 1'000'000; ++slot) {
+    absl::StrAppend(&slots, "r", LittleEndian(slot, 4));
+  }
+  EXPECT_THAT(ParsePickle(PickleOf(slots)), StatusIs(kBad, HasSubstr("more memo slots")));
+  EXPECT_THAT(ParsePickle(PickleOf(std::string(size_t{16} << 20, 'N'))),
+              StatusIs(kBad, HasSubstr("larger than any")));
 }
 
 TEST(Pickle, OpcodesOutsideTheListAreRefused) {
