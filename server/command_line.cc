@@ -57,8 +57,9 @@ std::string CheckDevice(const std::string& device) {
 
 void AddModelFlags(ServerConfig& config, FlagTable& flags) {
   flags.Group("Model");
-  flags.Add("--model", config.model,
-            "Folder or file of the model; objectdino inspect says what it is")
+  flags
+      .Add("--model", config.model,
+           "Folder or file of the model; objectdino inspect says what it is")
       ->required()
       ->type_name("PATH");
   flags.Add("--device", config.device, "cpu, cuda or cuda:N")

@@ -6,8 +6,8 @@
 // protocol 2 that build plain values, and a fixed list of names: those that make tensors, and a few
 // that stay opaque. Any other opcode or name is an error, so nothing can be called. Values lie in
 // one flat table and refer to each other by index, so hostile nesting costs no stack.
-// Thread-safety: pure function. Cost: O(bytes), in memory as well: files above 16 MiB and more than a
-// million values are refused.
+// Thread-safety: pure function. Cost: O(bytes), in memory as well: files above 16 MiB and more than
+// a million values are refused.
 #ifndef OBJECTDINO_CORE_WEIGHTS_PICKLE_H_
 #define OBJECTDINO_CORE_WEIGHTS_PICKLE_H_
 

@@ -107,8 +107,7 @@ bool IsRowMajor(const std::vector<int64_t>& shape, const std::vector<int64_t>& s
 }
 
 absl::StatusOr<TensorView> ReadTensor(const Pickle& pickle, absl::string_view name,
-                                      const PickleValue& tensor,
-                                      const TorchStorages& storages) {
+                                      const PickleValue& tensor, const TorchStorages& storages) {
   const PickleValue& storage = pickle.at(tensor.items[0]);
   const absl::string_view type_name = pickle.at(storage.items[0]).text;
   const std::optional<DataType> type = StorageType(type_name);
@@ -146,8 +145,7 @@ absl::StatusOr<TensorView> ReadTensor(const Pickle& pickle, absl::string_view na
 
 }  // namespace
 
-absl::StatusOr<TorchTable> ReadTensors(const Pickle& pickle,
-                                       const TorchStorages& storages) {
+absl::StatusOr<TorchTable> ReadTensors(const Pickle& pickle, const TorchStorages& storages) {
   TorchTable table;
   const PickleValue* dict = &pickle.at(pickle.root);
   for (int depth = 0; depth < kMaxParts; ++depth) {

@@ -33,8 +33,7 @@ absl::StatusOr<TorchTable> ParseTorchFile(absl::string_view bytes);
 using TorchStorages = std::map<std::string, absl::string_view, std::less<>>;  // by their keys
 
 // The same from the pickle and the storages, for a little-endian machine.
-absl::StatusOr<TorchTable> ReadTensors(const Pickle& pickle,
-                                       const TorchStorages& storages);
+absl::StatusOr<TorchTable> ReadTensors(const Pickle& pickle, const TorchStorages& storages);
 
 // Whether the bytes begin as a file of torch.save before PyTorch 1.6 does. Those are not read: they
 // hold the storages behind five pickles, and one command converts them.

@@ -74,8 +74,8 @@ int RunObjectdino(std::vector<std::string> arguments, const Console& console) {
   program.footer(kFooter);
   program.require_subcommand(1);
   const std::array<Command, 6> commands = {AddGroundCommand(program), AddHeadsCommand(program),
-                                           AddInfoCommand(program), AddHealthCommand(program),
-                                           AddLoadCommand(program), AddInspectCommand(program)};
+                                           AddInfoCommand(program),   AddHealthCommand(program),
+                                           AddLoadCommand(program),   AddInspectCommand(program)};
   for (const Command& command : commands) command.parser->footer(kFooter);
   try {
     std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 wants

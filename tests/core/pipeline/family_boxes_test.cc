@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a file of every family to boxes on the image: patch sizes, prefix tokens, any aspect ratio; on
-// the CPU, and on CUDA where there is a device.
+// From a file of every family to boxes on the image: patch sizes, prefix tokens, any aspect ratio;
+// on the CPU, and on CUDA where there is a device.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -152,12 +152,13 @@ TEST_P(FamilyBoxes, EveryMethod_AnswersOnTheDevice) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Families, FamilyBoxes,
-    ::testing::Combine(::testing::ValuesIn(kCases), ::testing::Values("cpu", "cuda")),
-    [](const ::testing::TestParamInfo<FamilyBoxes::ParamType>& param_info) {
-      return absl::StrCat(std::get<0>(param_info.param).name, "_", std::get<1>(param_info.param));
-    });
+INSTANTIATE_TEST_SUITE_P(Families, FamilyBoxes,
+                         ::testing::Combine(::testing::ValuesIn(kCases),
+                                            ::testing::Values("cpu", "cuda")),
+                         [](const ::testing::TestParamInfo<FamilyBoxes::ParamType>& param_info) {
+                           return absl::StrCat(std::get<0>(param_info.param).name, "_",
+                                               std::get<1>(param_info.param));
+                         });
 
 // 384 wide, as the model whose defaults were measured.
 BrightModel Small(ModelFamily family) {

@@ -44,8 +44,8 @@ TEST(InferRotation, ClsAttentionOfEveryImageIsTheBackbones) {
   for (size_t i = 0; i < images.size(); ++i) {
     ASSERT_THAT(results[i], IsOk());
     const PreprocessedImage& input = images[i].input;
-    const at::Tensor pixels = at::tensor(input.input).view(
-        {1, 3, input.grid.input_height(), input.grid.input_width()});
+    const at::Tensor pixels =
+        at::tensor(input.input).view({1, 3, input.grid.input_height(), input.grid.input_width()});
     ForwardResult forward = (*backbone)->Forward(pixels, {});
     const int prefix = (*backbone)->config().prefix_tokens();
     EXPECT_EQ(results[i]->evidence.cls_attention, ClsAttention(forward.taps, prefix));
