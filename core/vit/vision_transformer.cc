@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/vit/vision_transformer.h"
 
+#include <malloc.h>
 #include <utility>
 
 #include "ATen/Context.h"
@@ -72,6 +73,9 @@ absl::StatusOr<std::unique_ptr<VisionTransformer>> VisionTransformer::Create(
   for (int layer = 0; layer < checkpoint.config().layers; ++layer) {
     OBJECTDINO_ASSIGN_OR_RETURN(Block block, LoadBlock(checkpoint, layer, device));
     blocks.push_back(std::move(block));
+    // The originals of the packed weights leave holes in the heap that no later tensor fits into: up
+    // to half as much again as the weights.
+    malloc_trim(0);
   }
   OBJECTDINO_ASSIGN_OR_RETURN(LayerNorm final_norm, LoadFinalNorm(checkpoint, device));
   std::unique_ptr<Layers> layers(new Layers{device, std::move(patch_embed), std::move(tokens),
