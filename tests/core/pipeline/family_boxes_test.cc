@@ -28,8 +28,10 @@ using ::objectdino::testing::TempFolder;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Field;
+using ::testing::FloatNear;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::Pointwise;
 using ::testing::SizeIs;
 
 // Null where there is no such device.
@@ -130,25 +132,29 @@ TEST_P(FamilyBoxes, Squeezed_AreRightToAPatch) {
   }
 }
 
-// Whatever they find.
-TEST_P(FamilyBoxes, EveryMethod_AnswersOnTheDevice) {
+// On the CPU: computed twice.
+TEST_P(FamilyBoxes, EveryMethod_AnswersAsOnTheCpu) {
+  const auto on_cpu = Load(Model());
   const int patch = Model().patch;
   const float unit = static_cast<float>(patch);
   const Image image = Scene(8 * patch, 12 * patch, {4 * unit, 2 * unit, 8 * unit, 5 * unit});
-  for (const Method method : {Method::kObjectDino, Method::kObjectDinoCut, Method::kObjectDinoPaper,
-                              Method::kTokenCut, Method::kLost, Method::kClsAttention}) {
-    SCOPED_TRACE(static_cast<int>(method));
+  for (const Method method : kAllMethods) {
+    SCOPED_TRACE(MethodName(method));
     GroundOptions options;
     options.method = method;
     if (options.SelectsHeads()) options.head_selection = HeadSelection::kPreset;
     options.resize_mode = ResizeMode::kAspect;
     options.input_size = 12 * patch;
     options.patch_embeddings = true;
+    const auto expected = on_cpu->Ground(image, options);
+    ASSERT_THAT(expected, IsOk());
     const auto grounding = grounder_->Ground(image, options);
     ASSERT_THAT(grounding, IsOk());
     EXPECT_THAT(grounding->objectness, SizeIs(8 * 12));
-    EXPECT_THAT(grounding->patch_vectors, SizeIs(8 * 12 * Model().width()));
-    EXPECT_EQ(grounder_->device(), std::get<1>(GetParam()));
+    EXPECT_THAT(grounding->objectness, Pointwise(FloatNear(1e-3F), expected->objectness));
+    EXPECT_THAT(grounding->cls_attention, Pointwise(FloatNear(1e-5F), expected->cls_attention));
+    EXPECT_THAT(grounding->patch_vectors, Pointwise(FloatNear(1e-4F), expected->patch_vectors));
+    EXPECT_EQ(grounding->objects.size(), expected->objects.size());
   }
 }
 
