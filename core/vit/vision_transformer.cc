@@ -73,8 +73,8 @@ absl::StatusOr<std::unique_ptr<VisionTransformer>> VisionTransformer::Create(
   for (int layer = 0; layer < checkpoint.config().layers; ++layer) {
     OBJECTDINO_ASSIGN_OR_RETURN(Block block, LoadBlock(checkpoint, layer, device));
     blocks.push_back(std::move(block));
-    // The originals of the packed weights leave holes in the heap that no later tensor fits into: up
-    // to half as much again as the weights.
+    // The originals of the packed weights leave holes in the heap that no later tensor fits into:
+    // up to half as much again as the weights.
     malloc_trim(0);
   }
   OBJECTDINO_ASSIGN_OR_RETURN(LayerNorm final_norm, LoadFinalNorm(checkpoint, device));

@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
+constexpr size_t kMaxSides = 64;  // so that a header's numbers take no more memory than its names
 
 constexpr DataType kDataTypes[] = {DataType::kF64, DataType::kF32, DataType::kF16, DataType::kBf16,
                                    DataType::kI64, DataType::kI32, DataType::kI16, DataType::kI8,
@@ -61,6 +62,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool number_unsigned(uint64_t value) override {
     if (numbers_ == nullptr) return Unexpected("a number");
     if (value > uint64_t{std::numeric_limits<int64_t>::max()}) return Unexpected("a huge number");
+    if (numbers_->size() >= kMaxSides) return Fail("more dimensions than any tensor has");
     numbers_->push_back(static_cast<int64_t>(value));
     return true;
   }

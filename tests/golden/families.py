@@ -275,7 +275,7 @@ def write_full(folder: Path, name: str):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where scratch folders are made, of about 2 GB, one at a time")
+    parser.add_argument("folder", type=Path, help="where scratch folders are made, of about 3 GB, one at a time")
     parser.add_argument("--test", type=Path, required=True, help="the built golden_families_test")
     parser.add_argument("--only", nargs="*", default=list(FULL), metavar="MODEL", help=f"of {' '.join(FULL)}")
     args = parser.parse_args()

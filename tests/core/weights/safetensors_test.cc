@@ -144,6 +144,16 @@ TEST(Safetensors, ValuesOfTheWrongKindAreRefused) {
               StatusIs(kBad, HasSubstr("unexpected a number")));
 }
 
+TEST(Safetensors, ShapeOfTooManyDimensionsIsRefused) {
+  const auto shape_of = [](int sides) {
+    std::string shape = "1";
+    for (int i = 1; i < sides; ++i) shape += ",1";
+    return R"({"dtype":"U8","data_offsets":[0,1],"shape":[)" + shape + "]}";
+  };
+  EXPECT_THAT(ParseEntry(shape_of(64), "x"), IsOk());
+  EXPECT_THAT(ParseEntry(shape_of(65), "x"), StatusIs(kBad, HasSubstr("more dimensions")));
+}
+
 TEST(Safetensors, OffsetsThatAreNoRangeAreRefused) {
   EXPECT_THAT(ParseEntry(R"({"dtype":"U8","shape":[1],"data_offsets":[0]})", "x"),
               StatusIs(kBad, HasSubstr("two numbers")));
