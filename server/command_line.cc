@@ -22,6 +22,7 @@ constexpr int kMaxMessageMb = 2047;  // protobuf's own limit is 2 GiB - 1
 constexpr int kMaxMemoryMb = 1 << 20;
 constexpr int kMaxThreads = 1024;
 constexpr int kMaxQueue = WorkerPool::kMaxQueued;
+constexpr int kMaxRegions = 4096;
 constexpr int kHour = 3600;
 constexpr int kWeek = 7 * 24 * kHour;
 constexpr char kFooter[] =
@@ -133,6 +134,8 @@ void AddAdmissionFlags(Flags& all, FlagTable& flags) {
   flags.Add("--max-dimension", limits.max_dimension, 1, 1 << 20, "Height or width of an image");
   flags.Add("--max-input-size", limits.max_input_size, 1, GroundOptions::kMaxInputSize,
             "Largest input_size of a request, pixels of the network's input");
+  flags.Add("--max-regions", limits.max_regions, 1, kMaxRegions,
+            "Regions of a VerifyRegions request");
   flags.Add("--default-deadline-ms", all.config.default_deadline_ms, 0, kHour * 1000,
             "Deadline of a request that has none; 0 = none");
 }

@@ -58,6 +58,7 @@ v1::Limits EncodeLimits(const Limits& limits) {
   out.set_max_response_bytes(static_cast<uint64_t>(limits.max_response_bytes));
   out.set_max_queue(static_cast<uint32_t>(limits.max_queue));
   out.set_max_inflight_bytes(static_cast<uint64_t>(limits.max_inflight_bytes));
+  out.set_max_regions(static_cast<uint32_t>(limits.max_regions));
   out.set_max_input_size(static_cast<uint32_t>(limits.max_input_size));
   return out;
 }

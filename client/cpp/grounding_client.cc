@@ -101,6 +101,18 @@ absl::StatusOr<v1::GroundResponse> GroundingClient::Ground(std::string encoded,
   });
 }
 
+absl::StatusOr<v1::VerifyRegionsResponse> GroundingClient::VerifyRegions(
+    std::string encoded, absl::Span<const v1::Region> regions,
+    const v1::GroundOptions& options) const {
+  v1::VerifyRegionsRequest request;
+  request.mutable_image()->set_encoded(std::move(encoded));
+  request.mutable_regions()->Assign(regions.begin(), regions.end());
+  *request.mutable_options() = options;
+  return Call<v1::VerifyRegionsResponse>([&](auto* context, auto* response) {
+    return grounding_->VerifyRegions(context, request, response);
+  });
+}
+
 absl::StatusOr<v1::GetModelInfoResponse> GroundingClient::GetModelInfo() const {
   return Call<v1::GetModelInfoResponse>([&](auto* context, auto* response) {
     return grounding_->GetModelInfo(context, v1::GetModelInfoRequest(), response);

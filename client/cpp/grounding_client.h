@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 #include "client/cpp/security.h"
@@ -45,6 +46,11 @@ class GroundingClient {
   // `encoded`: the bytes of a JPEG, PNG or WebP file. An unset option is the server's default.
   absl::StatusOr<v1::GroundResponse> Ground(std::string encoded,
                                             const v1::GroundOptions& options) const;
+
+  // Scores `regions` of the image, in their order.
+  absl::StatusOr<v1::VerifyRegionsResponse> VerifyRegions(std::string encoded,
+                                                          absl::Span<const v1::Region> regions,
+                                                          const v1::GroundOptions& options) const;
 
   absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo() const;
 

@@ -36,7 +36,7 @@ v1::GroundRequest RawRequest(uint32_t height = 2, uint32_t width = 3) {
 }
 
 absl::StatusOr<ParsedRequest> Parse(const v1::GroundRequest& request, const Limits& limits = {}) {
-  return ParseGroundRequest(request, testing::FakeModelFacts().config, limits);
+  return ParseGroundRequest(QuestionOf(request), testing::FakeModelFacts().config, limits);
 }
 
 TEST(GroundRequest, NoOptions_AreTheDefaultsOfTheCore) {

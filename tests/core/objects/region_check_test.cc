@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/objects/box_check.h"
+#include "core/objects/region_check.h"
 
+#include <cmath>
 #include <fstream>
 #include <string>
 
@@ -9,7 +10,7 @@
 #include "nlohmann/json.hpp"
 
 #include "core/math/random_state.h"
-#include "tests/reference/box_check_reference.h"
+#include "tests/reference/region_check_reference.h"
 
 namespace objectdino {
 namespace {
@@ -21,11 +22,11 @@ struct Maps {
   std::vector<float> attention;
 
   double Score(const Box& box) const {
-    return BoxCheck(objectness, attention, grid, image).Score(box);
+    return RegionCheck(objectness, attention).Read(BoxFootprint(box, grid, image)).rule();
   }
 };
 
-TEST(BoxCheck, GoldenScores) {
+TEST(RegionCheck, GoldenScores) {
   std::ifstream file(OBJECTDINO_SOURCE_DIR "/tests/golden/box_check.json");
   const nlohmann::json golden = nlohmann::json::parse(file);
   int compared = 0;
@@ -47,7 +48,7 @@ TEST(BoxCheck, GoldenScores) {
   EXPECT_GE(compared, 50);
 }
 
-TEST(BoxCheck, EqualsTheReference_OnRandomMaps) {
+TEST(RegionCheck, EqualsTheReference_OnRandomMaps) {
   RandomState random(11);
   const auto uniform = [&random](double high) {
     return static_cast<float>(random.NextDouble() * high);
@@ -64,10 +65,14 @@ TEST(BoxCheck, EqualsTheReference_OnRandomMaps) {
     const float y = uniform(static_cast<double>(maps.image.height) - 10);
     const Box box{x, y, x + 1 + uniform(maps.image.width - x - 1.0),
                   y + 1 + uniform(maps.image.height - y - 1.0)};
-    EXPECT_NEAR(maps.Score(box),
-                reference::CheckBox(maps.objectness, maps.attention, maps.grid, maps.image, box),
-                1e-6)
-        << trial;
+    const RegionReading expected =
+        reference::ReadBox(maps.objectness, maps.attention, maps.grid, maps.image, box);
+    const RegionReading actual =
+        RegionCheck(maps.objectness, maps.attention).Read(BoxFootprint(box, maps.grid, maps.image));
+    EXPECT_NEAR(actual.objectness_inside, expected.objectness_inside, 1e-6) << trial;
+    EXPECT_NEAR(actual.objectness_around, expected.objectness_around, 1e-6) << trial;
+    EXPECT_NEAR(actual.attention_inside, expected.attention_inside, 1e-6) << trial;
+    EXPECT_NEAR(actual.attention_outside, expected.attention_outside, 1e-6) << trial;
   }
 }
 
@@ -85,17 +90,17 @@ Maps BrightBlock() {
   return maps;
 }
 
-TEST(BoxCheck, BoxOnTheObject_ScoresHighest) {
+TEST(RegionCheck, BoxOnTheObject_ScoresHighest) {
   const Maps maps = BrightBlock();
   EXPECT_NEAR(maps.Score({10, 10, 30, 30}), 1.8, 1e-6) << "0.9 - 0.1, and 1 - 0";
   EXPECT_LT(maps.Score({50, 30, 70, 50}), 0);
   EXPECT_LT(maps.Score({15, 15, 35, 35}), 1.8);
   EXPECT_GT(maps.Score({15, 15, 35, 35}), maps.Score({25, 25, 45, 45}));
-  EXPECT_LT(maps.Score({10, 30, 30, 50}), kBoxLooksLikeObject);
-  EXPECT_GT(maps.Score({10, 10, 30, 30}), kBoxLooksLikeObject);
+  EXPECT_LT(maps.Score({10, 30, 30, 50}), kLooksLikeObject);
+  EXPECT_GT(maps.Score({10, 10, 30, 30}), kLooksLikeObject);
 }
 
-TEST(BoxCheck, PatchesCountByTheShareThatIsCovered) {
+TEST(RegionCheck, PatchesCountByTheShareThatIsCovered) {
   const Maps maps = BrightBlock();
   // Half on the block, half beside it: n inside is 0.5.
   const double half = maps.Score({20, 10, 40, 30});
@@ -106,12 +111,43 @@ TEST(BoxCheck, PatchesCountByTheShareThatIsCovered) {
   EXPECT_NEAR(half, inside_n - ring_n + 0.5 - outside_l, 1e-6);
 }
 
-TEST(BoxCheck, WholeImage_ComparesWithTheMean) {
+TEST(RegionCheck, WholeImage_ComparesWithTheMean) {
   const Maps maps = BrightBlock();
   EXPECT_NEAR(maps.Score({0, 0, 80, 60}), 4.0 / 48, 1e-6) << "no ring, nothing outside";
 }
 
-TEST(BoxCheck, FlatMaps_ScoreZero) {
+TEST(RegionCheck, SliverOfABox_ReadsThePatchThatItLiesIn) {
+  const Maps maps = BrightBlock();
+  const float x = 15;
+  const float y = 15;
+  const Box sliver{x, y, std::nextafter(x, 16.0F), std::nextafter(y, 16.0F)};
+  const RegionReading reading = RegionCheck(maps.objectness, maps.attention)
+                                    .Read(BoxFootprint(sliver, maps.grid, maps.image));
+  EXPECT_NEAR(reading.objectness_inside, 0.9, 1e-6);
+  EXPECT_NEAR(reading.objectness_around, 0.9, 1e-6);
+  EXPECT_NEAR(reading.attention_inside, 1, 1e-6);
+}
+
+TEST(RegionCheck, BoxOffTheImage_ReadsNothingInside) {
+  const Maps maps = BrightBlock();
+  const RegionReading reading = RegionCheck(maps.objectness, maps.attention)
+                                    .Read(BoxFootprint({90, 10, 95, 20}, maps.grid, maps.image));
+  EXPECT_EQ(reading.objectness_inside, 0);
+  EXPECT_EQ(reading.attention_inside, 0);
+}
+
+TEST(ScoreOfRule, RisesFromZeroToOneThroughTheThreshold) {
+  EXPECT_DOUBLE_EQ(ScoreOfRule(kLooksLikeObject), 0.5);
+  EXPECT_NEAR(ScoreOfRule(kLooksLikeObject + 0.125), 1 / (1 + std::exp(-1.0)), 1e-12);
+  double last = 0;
+  for (double rule = -2; rule <= 2; rule += 0.05) {
+    EXPECT_GT(static_cast<float>(ScoreOfRule(rule)), static_cast<float>(last)) << rule;
+    last = ScoreOfRule(rule);
+  }
+  EXPECT_LT(last, 1);
+}
+
+TEST(RegionCheck, FlatMaps_ScoreZero) {
   Maps maps = BrightBlock();
   maps.objectness.assign(48, 0.5F);
   maps.attention.assign(48, 0.02F);
