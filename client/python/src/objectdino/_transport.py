@@ -22,14 +22,16 @@ from typing import Any
 
 import grpc
 
-from objectdino import errors, images, options, regions
+from objectdino import errors, images, regions
 from objectdino._proto import grounding_service_pb2 as pb
+from objectdino.options import GroundOptions
+from objectdino.options import to_proto as to_options
 from objectdino.results import Grounding
 
 SERVICE = "objectdino.v1.GroundingService"
 HEALTH = "/grpc.health.v1.Health/Check"
-# A grpc.health.v1.HealthCheckResponse with status SERVING. Written out, since a second copy of the health protocol in one
-# process, of grpcio-health-checking for example, would collide with messages of our own.
+# A grpc.health.v1.HealthCheckResponse with status SERVING. Written out, since messages of our own would collide with
+# those of grpcio-health-checking in the same process.
 SERVING = b"\x08\x01"
 
 MAX_TIMEOUT = 24 * 3600.0
@@ -258,10 +260,10 @@ class Template:
     orientation: str
 
     @staticmethod
-    def of(given: options.GroundOptions, orientation: str) -> Template:
+    def of(given: GroundOptions, orientation: str) -> Template:
         if orientation not in ("apply", "ignore"):
             raise ValueError(f"orientation must be 'apply' or 'ignore', not {orientation!r}")
-        return Template(options.to_proto(given), orientation)
+        return Template(to_options(given), orientation)
 
     def ground(self, image: images.ImageInput, request_id: str) -> tuple[pb.GroundRequest, int]:
         """The request, and the EXIF orientation that was undone."""
@@ -282,7 +284,7 @@ def verification(
 ) -> regions.Verification:
     if len(response.scores) != len(claimed):
         raise errors.BadAnswer(f"{len(claimed)} regions, {len(response.scores)} scores")
-    scores = tuple(regions.RegionScore(raw, region.label) for raw, region in zip(response.scores, claimed))
+    scores = tuple(regions.RegionScore(raw, region.label) for raw, region in zip(response.scores, claimed, strict=True))
     return regions.Verification(scores, Grounding(response.grounding, source, undone))
 
 

@@ -19,6 +19,7 @@ from objectdino._transport import (
     SERVING,
     Clock,
     Connection,
+    Metadata,
     Outstanding,
     Path,
     Streamed,
@@ -79,7 +80,7 @@ class AsyncGroundingClient:
         self._stream = self._channel.stream_stream(
             f"/{SERVICE}/StreamGround", pb.StreamGroundRequest.SerializeToString, pb.StreamGroundResponse.FromString
         )
-        self._health = unary(HEALTH)
+        self._health: Any = unary(HEALTH)
 
     @property
     def target(self) -> str:
@@ -162,8 +163,8 @@ class AsyncGroundingClient:
     ) -> AsyncIterator[Grounding | errors.GroundingError]:
         """The answers, or the errors, of many images in their order.
 
-        At most `concurrency` calls are open at once; `images` is read little by little, so it may be endless, and an
-        image that cannot be grounded is an item, not an end. `timeout` is that of each image. Closing the iterator, or an
+        At most `concurrency` calls are open at once. `images` is read little by little, so it may be endless. An image
+        that cannot be grounded is an item, not an end. `timeout` is that of each image. Closing the iterator, or an
         exception in `images`, cancels what is open.
         """
         if concurrency < 1:
@@ -219,10 +220,11 @@ class AsyncGroundingClient:
         orientation: Orientation = "apply",
         **options: Unpack[GroundOptions],
     ) -> AsyncIterator[Streamed]:
-        """Grounds many images over one connection-long call; answers come in any order, each with its index and status.
+        """Grounds many images in one long call; answers come in any order, each with its index and its own status.
 
-        At most `window` images are on their way at once. Nothing is tried again: an answer may be Overloaded. `timeout` is
-        how long an image may wait for its answer; Timeout, or a failure of the stream, ends the iteration.
+        At most `window` images are on their way at once. Nothing is tried again: an answer may be Overloaded.
+        `timeout` is how long an image may wait for its answer; Timeout, or a failure of the stream, ends the
+        iteration.
         """
         if window < 1:
             raise ValueError(f"window must be at least 1, not {window}")
@@ -236,7 +238,7 @@ class AsyncGroundingClient:
         window: int,
         template: Template,
         seconds: float,
-        metadata: Sequence[tuple[str, str]],
+        metadata: Metadata,
     ) -> AsyncIterator[Streamed]:
         answers: asyncio.Queue[pb.StreamGroundResponse | Streamed | BaseException | None] = asyncio.Queue()
         room = asyncio.Semaphore(window)
@@ -259,7 +261,7 @@ class AsyncGroundingClient:
                 await call.done_writing()
             except (grpc.RpcError, asyncio.InvalidStateError):
                 pass  # the call has ended, and the reader knows why
-            except Exception as error:  # noqa: BLE001  of the caller's iterable; raised below
+            except Exception as error:
                 answers.put_nowait(error)
 
         async def read() -> None:
@@ -295,9 +297,7 @@ class AsyncGroundingClient:
 
     # ---- calls
 
-    async def _call(
-        self, method: Any, request: Any, clock: Clock, metadata: Sequence[tuple[str, str]], request_id: str
-    ) -> Any:
+    async def _call(self, method: Any, request: Any, clock: Clock, metadata: Metadata, request_id: str) -> Any:
         attempt = 0
         while True:
             attempt += 1

@@ -22,6 +22,7 @@ from objectdino._transport import (
     SERVING,
     Clock,
     Connection,
+    Metadata,
     Outstanding,
     Path,
     Streamed,
@@ -48,7 +49,7 @@ class GroundingClient:
 
     target             host:port, or any gRPC target such as unix:PATH; the network is first used by the first call
     timeout            seconds of a call, attempts included; finite
-    tls                True: TLS with the roots that gRPC carries; Tls(ca=..., cert=..., key=...): own files; default plain
+    tls                True: TLS with the roots that gRPC carries; Tls(ca=..., cert=..., key=...): own files
     token, token_file  sent as a bearer token; the file is read again when it changes. Needs tls but for loopback
     max_attempts       in all: UNAVAILABLE, and RESOURCE_EXHAUSTED when the server says when to come back
     max_answer_bytes   larger answers are TooLarge
@@ -94,7 +95,7 @@ class GroundingClient:
         self._stream = self._channel.stream_stream(
             f"/{SERVICE}/StreamGround", pb.StreamGroundRequest.SerializeToString, pb.StreamGroundResponse.FromString
         )
-        self._health = unary(HEALTH)
+        self._health: Any = unary(HEALTH)
 
     @property
     def target(self) -> str:
@@ -157,7 +158,7 @@ class GroundingClient:
     def ready(self, *, timeout: float | None = None) -> bool:
         """Whether the server answers and is ready to ground. Tries once."""
         try:
-            return self._health(b"", timeout=self._connection.seconds(timeout), metadata=()) == SERVING
+            return bool(self._health(b"", timeout=self._connection.seconds(timeout)) == SERVING)
         except grpc.RpcError as error:
             if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 return False
@@ -178,8 +179,8 @@ class GroundingClient:
     ) -> Iterator[Grounding | errors.GroundingError]:
         """The answers, or the errors, of many images in their order.
 
-        At most `concurrency` calls are open at once; `images` is read little by little, so it may be endless, and an
-        image that cannot be grounded is an item, not an end. `timeout` is that of each image. Closing the iterator, or an
+        At most `concurrency` calls are open at once. `images` is read little by little, so it may be endless. An image
+        that cannot be grounded is an item, not an end. `timeout` is that of each image. Closing the iterator, or an
         exception in `images`, cancels what is open.
         """
         if concurrency < 1:
@@ -235,11 +236,11 @@ class GroundingClient:
         orientation: Orientation = "apply",
         **options: Unpack[GroundOptions],
     ) -> Iterator[Streamed]:
-        """Grounds many images over one connection-long call; answers come in any order, each with its index and status.
+        """Grounds many images in one long call; answers come in any order, each with its index and its own status.
 
-        At most `window` images are on their way at once. Nothing is tried again: an answer may be Overloaded. `timeout` is
-        how long an image may wait for its answer; Timeout, or a failure of the stream, ends the iteration. `images` is read from
-        another thread.
+        At most `window` images are on their way at once. Nothing is tried again: an answer may be Overloaded.
+        `timeout` is how long an image may wait for its answer; Timeout, or a failure of the stream, ends the
+        iteration. `images` is read from another thread.
         """
         if window < 1:
             raise ValueError(f"window must be at least 1, not {window}")
@@ -253,7 +254,7 @@ class GroundingClient:
         window: int,
         template: Template,
         seconds: float,
-        metadata: Sequence[tuple[str, str]],
+        metadata: Metadata,
     ) -> Iterator[Streamed]:
         answers: queue.SimpleQueue[pb.StreamGroundResponse | Streamed | BaseException | None] = queue.SimpleQueue()
         room, ended = threading.Semaphore(window), threading.Event()
@@ -272,7 +273,7 @@ class GroundingClient:
                         continue
                     outstanding.add(index, undone)
                     yield pb.StreamGroundRequest(request=request)
-            except BaseException as error:  # noqa: BLE001  of the caller's iterable; raised where the answers are read
+            except BaseException as error:
                 answers.put(error)
 
         def read() -> None:
@@ -280,7 +281,7 @@ class GroundingClient:
                 for response in call:
                     answers.put(response)
                 answers.put(None)
-            except BaseException as error:  # noqa: BLE001  raised below
+            except BaseException as error:
                 answers.put(error)
 
         call = self._stream(requests(), metadata=metadata)
@@ -317,7 +318,7 @@ class GroundingClient:
         method: Any,
         request: Any,
         clock: Clock,
-        metadata: Sequence[tuple[str, str]],
+        metadata: Metadata,
         request_id: str,
         open_calls: _OpenCalls | None = None,
     ) -> Any:

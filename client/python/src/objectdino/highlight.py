@@ -85,13 +85,13 @@ def paint(
     height, width = pixels.shape[:2]
     objectness, covered = upsample(values, content, height, width)
     if style == "tint":
-        colour = np.asarray(TINT, dtype=np.float32)
+        colour: npt.NDArray[np.float32] = np.asarray(TINT, dtype=np.float32)
         weight = strength * ((objectness - threshold) / (1 - threshold)).clip(0, 1)
     else:
         colour = jet(objectness)
         weight = np.full_like(objectness, strength)
-    weight = np.where(covered, weight, 0).astype(np.float32)[..., None]
-    return np.rint(pixels * (1 - weight) + colour * weight).clip(0, 255).astype(np.uint8)
+    share = np.where(covered, weight, 0).astype(np.float32)[..., None]
+    return np.rint(pixels * (1 - share) + colour * share).clip(0, 255).astype(np.uint8)
 
 
 def draw_boxes(image: PIL.Image.Image, boxes: list[tuple[Box, str]]) -> PIL.Image.Image:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal, TypedDict
 
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor
 
 from objectdino._proto import grounding_service_pb2 as pb
 from objectdino.errors import FieldError, InvalidArgument
@@ -43,9 +43,7 @@ class GroundOptions(TypedDict, total=False):
     mirror: bool
 
 
-_FIELDS: dict[str, FieldDescriptor] = {
-    field.name: field for field in pb.GroundOptions.DESCRIPTOR.fields if field.message_type is None
-}
+_FIELDS = {field.name: field for field in pb.GroundOptions.DESCRIPTOR.fields if field.message_type is None}
 
 
 def invalid(field: str, message: str) -> InvalidArgument:
@@ -74,7 +72,7 @@ def to_proto(options: GroundOptions) -> pb.GroundOptions:
     return result
 
 
-def _enum(kind: EnumDescriptor, name: str, value: Any, is_single: bool) -> Any:
+def _enum(kind: Any, name: str, value: Any, is_single: bool) -> Any:
     prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
     values = [value] if is_single or isinstance(value, str) else sorted(value)
     numbers = []

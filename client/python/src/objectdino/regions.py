@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Union, overload
+from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,10 @@ from objectdino import masks
 from objectdino._proto import grounding_service_pb2 as pb
 from objectdino._tensor import from_numpy
 from objectdino.errors import FieldError, InvalidArgument
-from objectdino.results import Box, Grounding, GroundedObject
+from objectdino.results import Box, GroundedObject, Grounding
 
 Scale = Literal["unit", "thousand", "pixels"]
-Layout = Literal["xyxy", "xywh"]
+Layout = Literal["xyxy", "xywh", "yxyx"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Region:
 
 
 # What verify takes: a Region, an object of an answer, (x1, y1, x2, y2), (x, y), or a mask bool [height, width].
-RegionInput = Union[Region, GroundedObject, Sequence[float], npt.NDArray[Any]]
+RegionInput: TypeAlias = "Region | GroundedObject | Sequence[float] | npt.NDArray[Any]"
 
 
 def to_region(value: RegionInput) -> Region:
@@ -77,16 +77,17 @@ def to_region(value: RegionInput) -> Region:
         return Region.mask(value)
     numbers = [float(number) for number in value] if not isinstance(value, str) and np.ndim(value) == 1 else []
     if len(numbers) == 4:
-        return Region.box(*numbers)
+        return Region.box(numbers[0], numbers[1], numbers[2], numbers[3])
     if len(numbers) == 2:
-        return Region.point(*numbers)
+        return Region.point(numbers[0], numbers[1])
     raise TypeError("a region is a Region, an object, (x1, y1, x2, y2), (x, y), or a mask bool [height, width]")
 
 
 # ---- scores ---------------------------------------------------------------------------------------------------
 
 
-class ObjectMatch(NamedTuple):
+@dataclass(frozen=True)
+class ObjectMatch:
     """The object found that a region is most like."""
 
     index: int  # GroundedObject.index
@@ -94,7 +95,8 @@ class ObjectMatch(NamedTuple):
     similarity: float  # cosine of the embeddings
 
 
-class QueryMatch(NamedTuple):
+@dataclass(frozen=True)
+class QueryMatch:
     """Where a query was found."""
 
     patch_index: int
@@ -213,14 +215,14 @@ def regions_from_boxes(
 ) -> list[Region]:
     """Boxes as a language model gives them, as regions of the image; sizes are (height, width).
 
-    scale      "unit": from 0 to 1; "thousand": from 0 to 1000 (Qwen-VL, Qwen2-VL, Gemini's order aside); "pixels": of the
-               image, or of what the model saw of it where that was resized (Qwen2.5-VL): then `seen_size`
-    layout     "xyxy", or "xywh" with the upper left corner
+    scale      "unit": from 0 to 1; "thousand": from 0 to 1000 (Qwen-VL, Qwen2-VL, Gemini); "pixels": of the image, or
+               of what the model saw of it where that was resized (Qwen2.5-VL): then give `seen_size`
+    layout     "xyxy"; "xywh", from the upper left corner; "yxyx" (Gemini)
     InvalidArgument, naming the box: one that is empty, turned round, not finite, or wholly off the image.
     """
-    if scale not in ("unit", "thousand", "pixels") or layout not in ("xyxy", "xywh"):
+    if scale not in ("unit", "thousand", "pixels") or layout not in ("xyxy", "xywh", "yxyx"):
         raise ValueError(
-            f"scale must be 'unit', 'thousand' or 'pixels', layout 'xyxy' or 'xywh': {scale!r}, {layout!r}"
+            f"scale must be 'unit', 'thousand' or 'pixels', layout 'xyxy', 'xywh' or 'yxyx': {scale!r}, {layout!r}"
         )
     height, width = image_size
     if scale == "pixels":
@@ -237,6 +239,8 @@ def regions_from_boxes(
         x1, y1, x2, y2 = given
         if layout == "xywh":
             x2, y2 = x1 + x2, y1 + y2
+        elif layout == "yxyx":
+            x1, y1, x2, y2 = y1, x1, y2, x2
         x1, y1, x2, y2 = x1 * across, y1 * down, x2 * across, y2 * down
         if not all(map(math.isfinite, (x1, y1, x2, y2))):
             raise _invalid(index, f"is not finite: {given}")

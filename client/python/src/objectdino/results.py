@@ -36,7 +36,7 @@ class Warning(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """The patches: patch (row, col) covers x in content.x1 + [col, col + 1) * (content.x2 - content.x1) / cols, y alike."""
+    """The patches: (row, col) covers x in content[0] + [col, col + 1) * (content[2] - content[0]) / cols, y alike."""
 
     rows: int
     cols: int
@@ -189,8 +189,8 @@ class Grounding:
 
     @cached_property
     def warnings(self) -> tuple[Warning, ...]:
-        kind = pb.Warning.Code.DESCRIPTOR
-        return tuple(Warning(name_of(kind, warning.code), warning.message) for warning in self.raw.warnings)
+        sent: Any = self.raw.warnings
+        return tuple(Warning(name_of(pb.Warning.Code.DESCRIPTOR, note.code), note.message) for note in sent)
 
     @cached_property
     def patches(self) -> Embeddings:
@@ -268,7 +268,7 @@ class Grounding:
 
     def crops(self, image: images.ImageInput | None = None, context: float = 0.15) -> list[PIL.Image.Image]:
         """The objects, each with `context` of its box's sides around it where the image reaches that far."""
-        if not 0 <= context:
+        if not context >= 0:
             raise ValueError(f"context must not be negative, got {context}")
         canvas = self._pixels(image)
         height, width = self.image_size
@@ -296,7 +296,7 @@ class Grounding:
         height, width = self.image_size
         if pixels.size != (width, height):
             raise ValueError(
-                f"the image is {pixels.height} x {pixels.width} (height x width), the answer is about {height} x {width}"
+                f"the image is {pixels.height} x {pixels.width} (height x width), the answer's is {height} x {width}"
             )
         return pixels
 
@@ -329,7 +329,7 @@ class Grounding:
             scale = min(1.0, 640 / max(height, width, 1))
             small = max(1, round(height * scale)), max(1, round(width * scale))
             content: Box = tuple(side * scale for side in self.grid.content)  # type: ignore[assignment]
-            gray = np.full((*small, 3), 128, dtype=np.uint8)
+            gray: npt.NDArray[np.uint8] = np.full((*small, 3), 128, dtype=np.uint8)
             if self.raw.HasField("objectness"):
                 gray = highlight.paint(gray, self.objectness, content, "jet", opacity=1)
             picture = images.require_pillow().Image.fromarray(gray)

@@ -6,8 +6,8 @@
         grounding = client.ground(b"...")            # tried again after the first
         assert len(server.requests) == 2
 
-Answers are taken in the order of the calls of Ground, VerifyRegions and of the images of a stream; when the script is at
-its end, each image gets a plausible answer of its own size.
+Answers are taken in the order of the calls of Ground and VerifyRegions and of the images of a stream; when the script
+is at its end, each image gets a plausible answer of its own size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 import numpy as np
@@ -28,6 +28,9 @@ from objectdino._proto import grounding_service_pb2 as pb
 from objectdino._tensor import from_numpy
 from objectdino._transport import HEALTH, SERVICE, SERVING
 from objectdino.results import Box
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _NOT_SERVING = b"\x08\x02"
 _EMBEDDING_WIDTH = 8
@@ -62,7 +65,7 @@ class Hang:
     """No answer: the call waits until its caller gives up, or the server is closed."""
 
 
-Answer = Union[pb.GroundResponse, Failure, Hang, Callable[[pb.GroundRequest], Any]]
+Answer: TypeAlias = "pb.GroundResponse | Failure | Hang | Callable[[Any], Any]"
 
 
 class FakeServer:
@@ -75,7 +78,7 @@ class FakeServer:
     """
 
     def __init__(self, *answers: Answer, workers: int = 16, image_size: tuple[int, int] = (480, 640)) -> None:
-        """`image_size`: (height, width) of images whose size is not known, since Pillow is missing or cannot open them."""
+        """`image_size`: (height, width) of images that Pillow cannot open."""
         self._image_size = image_size
         self._lock = threading.Condition()
         self._script: deque[Answer] = deque(answers)
@@ -113,7 +116,7 @@ class FakeServer:
         self._closing.set()
         self._server.stop(0).wait()
 
-    def __enter__(self) -> FakeServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,7 +13,7 @@ Cost: O(rows * map rows * map cols), microseconds.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +46,9 @@ def resample(
     return (down @ values.astype(np.float64) @ across.T).astype(np.float32)
 
 
-def _overlaps(tokens: npt.NDArray[np.float64], cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _overlaps(tokens: npt.NDArray[np.floating[Any]], cells: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """[tokens, cells]: the share of each token that each cell covers, from their edges."""
     low = np.maximum(tokens[:-1, None], cells[None, :-1])
     high = np.minimum(tokens[1:, None], cells[None, 1:])
-    return np.maximum(high - low, 0) / (tokens[1:] - tokens[:-1])[:, None]
+    shares: npt.NDArray[np.float64] = np.maximum(high - low, 0) / (tokens[1:] - tokens[:-1])[:, None]
+    return shares
