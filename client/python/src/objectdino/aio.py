@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class AsyncGroundingClient:
     """GroundingClient for one event loop; the arguments are the same. Close it, or use `async with`.
 
-    A cancelled task gives its call up, on the server too. Files are read and images prepared in a thread.
+    A cancelled task gives its call up, on the server too. Files, and iterators of images, are read in a thread.
     """
 
     def __init__(
@@ -321,8 +321,12 @@ async def _each(given: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]
     if isinstance(given, AsyncIterable):
         async for item in given:
             yield item
-    else:
+    elif isinstance(given, Sequence):
         for item in given:
+            yield item
+    else:  # it may read a disk, so not in the loop
+        iterator, end = iter(given), object()
+        while (item := await asyncio.to_thread(next, iterator, end)) is not end:
             yield item
 
 
@@ -331,3 +335,4 @@ async def _give_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
+    await asyncio.sleep(0)  # gRPC passes a cancellation on in the loop's next turn
