@@ -29,8 +29,9 @@ class GenerateMessages(BuildHookInterface[Any]):
         assert needed, "protoc does not say which protobuf it is for"
         # Generated code runs with the protobuf of its own major version, and with the next.
         build_data["dependencies"].append(f"protobuf>={'.'.join(needed.groups())},<{int(needed[1]) + 2}")
-        if version == "standard":
-            build_data["force_include"][str(base / "LICENSE")] = "objectdino/LICENSE"
+        if version == "standard" and base != root:  # a source distribution has it where the backend looks
+            licenses = f"{self.metadata.core.name}-{self.metadata.version}.dist-info/licenses"
+            build_data["force_include"][str(base / "LICENSE")] = f"{licenses}/LICENSE"
 
 
 def generate(proto: Path, folder: Path) -> None:

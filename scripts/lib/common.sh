@@ -167,6 +167,19 @@ ensure_venv() { # the environment, with LibTorch
 ensure_test_venv() {
   ensure_venv
   install_requirements test
+  install_requirements client
+  ensure_client
+}
+
+ensure_client() { # client/python in the environment, editable, with the messages of the proto as it is now
+  local client=$ROOT/client/python
+  local stamp=$VENV/.installed-objectdino digest
+  digest=$(cat "$ROOT"/proto/{objectdino/v1,google/rpc}/*.proto "$client"/{pyproject.toml,hatch_build.py} | sha256sum)
+  [[ ! -f $stamp || $(<"$stamp") != "$digest" || ! -f $client/src/objectdino/_proto/__init__.py ]] || return 0
+  step "installing the Python client"
+  logged "$LOGS/pip-objectdino.log" "pip install client/python" "$VENV/bin/python" -m pip install \
+    --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable "$client"
+  printf '%s\n' "$digest" >"$stamp"
 }
 
 ensure_interop() { # the clients of others that tests/interop pins

@@ -273,7 +273,7 @@ class GroundingClient:
                         continue
                     outstanding.add(index, undone)
                     yield pb.StreamGroundRequest(request=request)
-            except BaseException as error:
+            except Exception as error:
                 answers.put(error)
 
         def read() -> None:
@@ -281,7 +281,7 @@ class GroundingClient:
                 for response in call:
                     answers.put(response)
                 answers.put(None)
-            except BaseException as error:
+            except Exception as error:
                 answers.put(error)
 
         call = self._stream(requests(), metadata=metadata)

@@ -135,6 +135,8 @@ def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         pixels = np.asarray(image).astype(np.uint32)
         image = require_pillow().Image.fromarray((pixels >> 8).clip(0, 255).astype(np.uint8))
+    if "transparency" in image.info:  # else Pillow warns
+        image = image.convert("RGBA")
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
