@@ -88,6 +88,11 @@ def test_token_is_sent_and_its_file_read_again(server, connect, tmp_path):  # no
         "Bearer first", "Bearer second", "Bearer fixed"]
 
 
+def test_token_is_in_no_repr():
+    with GroundingClient("localhost:1", token="very-secret") as client:
+        assert "localhost:1" in repr(client._connection) and "very-secret" not in repr(client._connection)
+
+
 @pytest.mark.parametrize("options, text", [
     ({"token": "secret"}, "plain text"), ({"token": "two words", "tls": True}, "no token"),
     ({"token": "", "tls": True}, "no token"), ({"token": "a", "token_file": "b", "tls": True}, "exclude"),

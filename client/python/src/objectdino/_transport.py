@@ -149,14 +149,14 @@ class Connection:
     target: str
     timeout: float
     tls: Tls | bool | None
-    token: str | None
+    token: str | None = field(repr=False)
     token_file: Path | None
     max_attempts: int
     max_answer_bytes: int
     keepalive_seconds: float
     traceparent: Callable[[], str | None] | None
     channel_options: Sequence[tuple[str, Any]]
-    secret: Token = field(init=False)
+    secret: Token = field(init=False, repr=False)
     retry: RetryPolicy = field(init=False)
 
     def __post_init__(self) -> None:
