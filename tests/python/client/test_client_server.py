@@ -232,13 +232,13 @@ def test_one_bad_image_of_many_is_one_error(server, connect):  # noqa: F811
     assert streamed[1].fields == results[1].fields
 
 
-def test_message_and_answer_over_the_limits_are_too_large(start_server, connect):  # noqa: F811
+def test_message_and_answer_over_the_limits_are_too_large(start_server):
     running = start_server("--max-message-mb", "1", "--max-response-mb", "1")
-    client = connect(running.grpc)
-    with pytest.raises(errors.TooLarge):
-        client.ground(np.zeros((700, 700, 3), dtype=np.uint8))
-    with pytest.raises(errors.TooLarge) as caught:
-        client.ground(ASTRONAUT, outputs=["patch_embeddings", "heads"], embedding_dtype="f32", input_size=1120)
+    with GroundingClient(running.grpc, timeout=120) as client:
+        with pytest.raises(errors.TooLarge):
+            client.ground(np.zeros((700, 700, 3), dtype=np.uint8))
+        with pytest.raises(errors.TooLarge) as caught:
+            client.ground(ASTRONAUT, outputs=["patch_embeddings", "heads"], embedding_dtype="f32", input_size=798)
     assert caught.value.reason == "RESPONSE_TOO_LARGE"
 
 
