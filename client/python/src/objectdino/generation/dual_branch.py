@@ -102,7 +102,7 @@ def dual_branch_generate(
     inputs = [
         prepare_inputs(model, processor, shown, to_text(prompt)) for shown, prompt in zip(pictures, asked, strict=True)
     ]
-    pad = pad_id(processor)
+    pad = options.get("pad_token_id", pad_id(processor))
     sampling = {"temperature": temperature, "top_p": top_p} if do_sample else {}
     options = {"pad_token_id": pad, **options, **sampling, "do_sample": do_sample, "max_new_tokens": max_new_tokens}
     branches, ids = _start(model, inputs, pad, batched, options)
@@ -114,10 +114,12 @@ def dual_branch_generate(
     kept: list[torch.Tensor] = []
     while len(tokens) < max_new_tokens:
         rows = torch.cat([branch.logits() for branch in branches])  # [1 or 2, V]
-        blended = rows if len(rows) == 1 else blend_logits(rows[:1], rows[1:], alpha=alpha, beta=beta, blend=blend)
+        blended = _blend(rows, alpha, beta, blend)
         if return_logits:
             kept.append(blended)
         scores = first.logits_processor(ids, blended)  # [1, V]
+        if not scores.isfinite().any():  # what is plausible is what an option forbids: the end before min_new_tokens
+            scores = first.logits_processor(ids, _blend(rows, alpha, 0.0, blend))
         if do_sample:
             token = torch.multinomial(scores.softmax(-1), 1, generator=generator)[0]  # [1]
         else:
@@ -144,6 +146,12 @@ def dual_branch_generate(
         guidance=guidance,
         logits=torch.cat(kept) if return_logits else None,
     )
+
+
+def _blend(rows: torch.Tensor, alpha: float, beta: float, blend: Blend) -> torch.Tensor:  # [1 or 2, V] -> [1, V]
+    if rows.shape[0] == 1:
+        return rows
+    return blend_logits(rows[:1], rows[1:], alpha=alpha, beta=beta, blend=blend)
 
 
 def _check_options(options: dict[str, Any], max_new_tokens: int) -> None:

@@ -19,10 +19,9 @@ import os
 import warnings
 from typing import Any
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from objectdino import errors
+from objectdino import errors, images
 
 # The failures of a server, as opposed to those of a request.
 DEGRADING: tuple[type[Exception], ...] = (errors.Unavailable, errors.Timeout, errors.Overloaded)
@@ -42,20 +41,20 @@ class Guidance:
     degraded: str = ""
 
 
-def load_image(image: Any) -> Image.Image:
-    """RGB, turned as its EXIF orientation says, from a PIL image, path, encoded bytes or uint8 array [H, W, 3]."""
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"an array must be uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
-        return Image.fromarray(image)
-    if isinstance(image, bytes):
-        image = io.BytesIO(image)
-    if isinstance(image, (str, os.PathLike, io.BytesIO)):
-        with Image.open(image) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
-    if isinstance(image, Image.Image):
-        return ImageOps.exif_transpose(image).convert("RGB")
-    raise TypeError(f"an image is a PIL image, path, bytes or array, not {type(image).__name__}")
+def load_image(image: images.ImageInput) -> Image.Image:
+    """RGB and upright, as the server sees it; from whatever may be grounded. Raises errors.InvalidImage."""
+    if not isinstance(image, (str, os.PathLike, bytes, Image.Image)):
+        return images.upright(image, 1)
+    try:
+        opened = image if isinstance(image, Image.Image) else Image.open(_source(image))
+        opened.load()
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise images.invalid(f"Pillow cannot open the image: {error}") from error
+    return images.to_rgb(images.undo(opened, images.exif_orientation(opened)))
+
+
+def _source(image: str | os.PathLike[str] | bytes) -> str | os.PathLike[str] | io.BytesIO:
+    return io.BytesIO(image) if isinstance(image, bytes) else image
 
 
 def guide(source: Any, image: Any, *, style: str = "tint") -> Guidance:
