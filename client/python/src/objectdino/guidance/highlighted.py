@@ -14,6 +14,7 @@ with a GroundingUnavailableWarning and `Guidance.degraded` set. Everything else 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import io
 import os
 import warnings
@@ -73,7 +74,9 @@ async def aguide(source: Any, image: Any, *, style: str = "tint") -> Guidance:
     if not hasattr(source, "ground"):
         return _from_answer(source, image, style)
     try:
-        grounding = await source.ground(image)
+        grounding = source.ground(image)
+        if inspect.isawaitable(grounding):  # else the blocking client, which is allowed
+            grounding = await grounding
     except DEGRADING as error:
         return _degrade(error)
     return _from_answer(grounding, image, style)
