@@ -35,7 +35,7 @@ class ChatAnswer:
 
 
 class _Chat:
-    """What both twins share: everything but waiting."""
+    """What both twins share: everything but waiting. `api` is the openai package's client."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class _Chat:
         """
         self._source, self._model, self._mode, self._style = grounding, model, mode, style
         self._owns = client is None
-        self._api: Any = client
+        self.api: Any = client
         if client is None:
             try:
                 import openai
@@ -69,7 +69,7 @@ class _Chat:
             if key is None:
                 raise ValueError(f"the environment variable {api_key_env} holds no API key")
             kind = openai.AsyncOpenAI if isinstance(self, AsyncGroundedChat) else openai.OpenAI
-            self._api = kind(base_url=base_url, api_key=key, timeout=timeout, max_retries=max_retries)
+            self.api = kind(base_url=base_url, api_key=key, timeout=timeout, max_retries=max_retries)
 
     def _branches(self, image: Any, question: str, guidance: Guidance, prompts: PromptPair) -> list[dict[str, Any]]:
         """One message, or one for each branch."""
@@ -87,7 +87,7 @@ class GroundedChat(_Chat):
     def complete(self, messages: Sequence[Message], **options: Any) -> ChatAnswer:
         """One answer to grounded messages; `options` go into the request (max_tokens, temperature, extra_body, ...)."""
         grounded = ground_messages(messages, self._source, mode=self._mode, style=self._style)
-        raw = self._api.chat.completions.create(**self._request(grounded.messages, options))
+        raw = self.api.chat.completions.create(**self._request(grounded.messages, options))
         return ChatAnswer(_text(raw), grounded.degraded, grounded, raw)
 
     def yes_no(
@@ -98,12 +98,12 @@ class GroundedChat(_Chat):
         listed = []
         for message in self._branches(image, question, guidance, prompts):
             request = self._request([message], {**_FIRST_TOKEN, **options})
-            listed.append(_listed(self._api.chat.completions.create(**request)))
+            listed.append(_listed(self.api.chat.completions.create(**request)))
         return blend_yes_no(listed[0], listed[1] if len(listed) > 1 else None, alpha=alpha, degraded=guidance.degraded)
 
     def close(self) -> None:
         if self._owns:
-            self._api.close()
+            self.api.close()
 
     def __enter__(self) -> GroundedChat:
         return self
@@ -117,7 +117,7 @@ class AsyncGroundedChat(_Chat):
 
     async def complete(self, messages: Sequence[Message], **options: Any) -> ChatAnswer:
         grounded = await aground_messages(messages, self._source, mode=self._mode, style=self._style)
-        raw = await self._api.chat.completions.create(**self._request(grounded.messages, options))
+        raw = await self.api.chat.completions.create(**self._request(grounded.messages, options))
         return ChatAnswer(_text(raw), grounded.degraded, grounded, raw)
 
     async def yes_no(
@@ -128,13 +128,13 @@ class AsyncGroundedChat(_Chat):
             self._request([message], {**_FIRST_TOKEN, **options})
             for message in self._branches(image, question, guidance, prompts)
         ]
-        answers = await asyncio.gather(*(self._api.chat.completions.create(**request) for request in requests))
+        answers = await asyncio.gather(*(self.api.chat.completions.create(**request) for request in requests))
         listed = [_listed(answer) for answer in answers]
         return blend_yes_no(listed[0], listed[1] if len(listed) > 1 else None, alpha=alpha, degraded=guidance.degraded)
 
     async def close(self) -> None:
         if self._owns:
-            await self._api.close()
+            await self.api.close()
 
     async def __aenter__(self) -> AsyncGroundedChat:
         return self
