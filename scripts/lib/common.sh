@@ -167,6 +167,7 @@ ensure_venv() { # the environment, with LibTorch
 ensure_test_venv() {
   ensure_venv
   install_requirements test
+  install_requirements mllm
 }
 
 ensure_interop() { # the clients of others that tests/interop pins

@@ -62,10 +62,10 @@ class QwenProcessor:
         return {**self.tokenizer([text], return_tensors=return_tensors), **pixels}
 
 
-def llava():
+def llava(**text):
     vision = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 56,
               "patch_size": 14, "projection_dim": 32, "initializer_range": 0.4, "model_type": "clip_vision_model"}
-    config = transformers.LlavaConfig(vision_config=vision, text_config={"model_type": "llama", **TEXT},
+    config = transformers.LlavaConfig(vision_config=vision, text_config={"model_type": "llama", **TEXT, **text},
                                       image_token_index=VOCABULARY["<image>"], image_seq_length=16)
     model = transformers.LlavaForConditionalGeneration(config)
     size = {"height": 56, "width": 56}
@@ -76,13 +76,13 @@ def llava():
                                               vision_feature_select_strategy="default")
 
 
-def instructblip():
+def instructblip(**text):
     vision = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 56,
               "patch_size": 14, "initializer_range": 0.4}
     qformer = {"vocab_size": len(VOCABULARY), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
                "num_attention_heads": 4, "encoder_hidden_size": 32, "initializer_range": 0.4, "pad_token_id": 0}
     config = transformers.InstructBlipConfig(vision_config=vision, qformer_config=qformer, num_query_tokens=4,
-                                             text_config={"model_type": "llama", **TEXT},
+                                             text_config={"model_type": "llama", **TEXT, **text},
                                              image_token_index=VOCABULARY["<image>"])
     model = transformers.InstructBlipForConditionalGeneration(config)
     torch.nn.init.normal_(model.query_tokens)
@@ -92,19 +92,20 @@ def instructblip():
     return model, transformers.InstructBlipProcessor(pixels, words, tokenizer(), num_query_tokens=4)
 
 
-def qwen2_vl():
-    vision = {"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 4, "mlp_ratio": 2, "patch_size": 14}
+def qwen2_vl(**text):
+    text = {**TEXT, **text}
+    vision = {"depth": 2, "embed_dim": 32, "hidden_size": text["hidden_size"], "num_heads": 4, "mlp_ratio": 2, "patch_size": 14}
     config = transformers.Qwen2VLConfig(
-        **TEXT, rope_scaling={"type": "mrope", "mrope_section": [1, 1, 2]}, vision_config=vision,
+        **text, rope_scaling={"type": "mrope", "mrope_section": [1, 1, 2]}, vision_config=vision,
         image_token_id=VOCABULARY["<|image_pad|>"], vision_start_token_id=VOCABULARY["<|vision_start|>"],
         vision_end_token_id=VOCABULARY["<|vision_end|>"])
     return transformers.Qwen2VLForConditionalGeneration(config), QwenProcessor()
 
 
-def tiny(family, seed=3):
-    """(model, processor); the same weights for the same seed."""
+def tiny(family, seed=3, **text):
+    """(model, processor); the same weights for the same seed. `text` overrides the language model's configuration."""
     torch.manual_seed(seed)
-    model, processor = {"llava": llava, "instructblip": instructblip, "qwen2_vl": qwen2_vl}[family]()
+    model, processor = {"llava": llava, "instructblip": instructblip, "qwen2_vl": qwen2_vl}[family](**text)
     head = getattr(model, "language_model", model).get_output_embeddings() or model.get_output_embeddings()
     with torch.no_grad():  # 0 is never the best: special tokens are not said, but for the end
         head.weight[[number for number in range(len(SPECIAL)) if number != VOCABULARY["</s>"]]] = 0

@@ -50,6 +50,8 @@ class Branch:
         self.generation_config = generation_config
         width = input_ids.shape[1]
         self._kwargs = model._get_initial_cache_position(width, input_ids.device, model_kwargs)
+        mask = model_kwargs.get("attention_mask")
+        self._is_padded = mask is not None and bool((mask == 0).any())
         return input_ids
 
     @torch.no_grad()
@@ -57,12 +59,29 @@ class Branch:
         """Of the token to come. Once for every token: the first call reads the prompt and the image."""
         with self._own_rope_deltas():
             inputs = self._model.prepare_inputs_for_generation(self.ids, **self._kwargs)
+            self._spare_the_mask(inputs)
             outputs = self._model(**inputs, return_dict=True)
         self._kwargs = self._model._update_model_kwargs_for_generation(outputs, self._kwargs)
         return outputs.logits[:, -1, :].to(dtype=torch.float32, device=self.ids.device, copy=True)
 
     def append(self, tokens: torch.Tensor) -> None:  # [B]
         self.ids = torch.cat([self.ids, tokens.to(self.ids)[:, None]], dim=1)  # [B, T + 1]
+
+    def _spare_the_mask(self, inputs: dict[str, Any]) -> None:
+        """For one token behind padding, the mask is the padding itself. transformers would build it from functions, anew
+        for each token, at the price of several layers of a small model; only where it is that simple, it is given ready."""
+        mask, cache = inputs.get("attention_mask"), inputs.get("past_key_values")
+        is_simple = (
+            self._is_padded
+            and mask is not None
+            and mask.ndim == 2
+            and inputs["cache_position"].shape[0] == 1
+            and self._model.config.get_text_config()._attn_implementation == "sdpa"
+            and not getattr(cache, "is_compileable", True)
+            and not any(getattr(cache, "is_sliding", [True]))
+        )
+        if is_simple:
+            inputs["attention_mask"] = mask[:, None, None, :].bool()  # [B, 1, 1, T]
 
     @contextlib.contextmanager
     def _own_rope_deltas(self) -> Iterator[None]:
