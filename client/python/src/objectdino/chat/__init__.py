@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guiding a model behind an OpenAI-style API (vLLM, SGLang, llama.cpp, hosted ones): grounded messages, and yes/no questions
-answered from the blended log-probabilities of two calls. Messages are plain dictionaries, for any client; GroundedChat
-and AsyncGroundedChat bring one (the extra `openai`). docs/grounding.md is the guide."""
+"""Guiding a model behind an OpenAI-style API (vLLM, SGLang, llama.cpp, hosted ones): grounded messages, and yes/no
+questions answered from the blended log-probabilities of two calls. Messages are plain dictionaries, for any client;
+GroundedChat and AsyncGroundedChat bring one (the extra `openai`). docs/grounding.md is the guide."""
 
 from objectdino.chat.client import AsyncGroundedChat, ChatAnswer, GroundedChat
 from objectdino.chat.messages import GroundedMessages, aground_messages, ground_messages, image_part, user_message

@@ -19,6 +19,7 @@ from objectdino.guidance import ANSWER, Guidance, PromptPair, aguide, guide
 
 if TYPE_CHECKING:
     import openai
+    from typing_extensions import Self
 
 # One token, and as many of its rivals as OpenAI and vLLM list.
 _FIRST_TOKEN = {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": 20}
@@ -75,7 +76,7 @@ class _Chat:
         """One message, or one for each branch."""
         texts = prompts.fill(question)
         pictures = [image] if guidance.highlighted is None else [image, guidance.highlighted]
-        return [user_message(text, picture) for text, picture in zip(texts, pictures)]
+        return [user_message(text, picture) for text, picture in zip(texts[: len(pictures)], pictures, strict=True)]
 
     def _request(self, messages: Sequence[Message], options: Mapping[str, Any]) -> dict[str, Any]:
         return {"model": self._model, "messages": list(messages), **options}
@@ -105,7 +106,7 @@ class GroundedChat(_Chat):
         if self._owns:
             self.api.close()
 
-    def __enter__(self) -> GroundedChat:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -136,7 +137,7 @@ class AsyncGroundedChat(_Chat):
         if self._owns:
             await self.api.close()
 
-    async def __aenter__(self) -> AsyncGroundedChat:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

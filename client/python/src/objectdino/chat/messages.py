@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenAI-style messages in, grounded messages out: what was detected, shown or told right behind each image.
 
-    highlight  the image once more, with the objects highlighted
-    crops      close-ups of the objects
-    text       their places in words
+highlight  the image once more, with the objects highlighted
+crops      close-ups of the objects
+text       their places in words
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _SENT_AS_THEY_ARE = ("JPEG", "PNG", "WEBP")
 
 @dataclasses.dataclass(frozen=True)
 class GroundedMessages:
-    """`messages` are new, the caller's are left alone. `guidance` has one entry an image; `degraded` is the first reason
-    why an image got none, empty if the server answered for all."""
+    """`messages` are new, the caller's are left alone. `guidance` has one entry an image; `degraded` is the first
+    reason why an image got none, empty if the server answered for all."""
 
     messages: list[dict[str, Any]]
     guidance: tuple[Guidance, ...]
@@ -42,8 +42,9 @@ class GroundedMessages:
 
 
 def image_part(image: Any) -> dict[str, Any]:
-    """A part of a message from whatever may be grounded. Files and bytes are sent as they are if upright, all else as PNG."""
-    if isinstance(image, os.PathLike) or isinstance(image, str):
+    """A part of a message from whatever may be grounded. Files and bytes are sent as they are if upright, all else
+    as PNG."""
+    if isinstance(image, (str, os.PathLike)):
         with open(image, "rb") as file:
             image = file.read()
     upright = load_image(image)
@@ -65,8 +66,9 @@ def ground_messages(
 ) -> GroundedMessages:
     """Grounds the images of the last user message that has any.
 
-    `source` is a GroundingClient, a Grounding, a highlighted PIL image (mode highlight only) or None. Images must be data
-    URLs: nothing is fetched from the network, other URLs raise ValueError. An image without a detected object stays alone.
+    `source` is a GroundingClient, a Grounding, a highlighted PIL image (mode highlight only) or None. Images must
+    be data URLs: nothing is fetched from the network, other URLs raise ValueError. An image without a detected
+    object stays alone.
     """
     place, images = _find_images(messages, mode)
     answers = {part: guide(source, image, style=style) for part, image in images.items()}

@@ -34,12 +34,14 @@ class YesNo:
 def blend_yes_no(
     original: Mapping[str, float], highlighted: Mapping[str, float] | None, *, alpha: float = 0.4, degraded: str = ""
 ) -> YesNo:
-    """The answer that greedy dual-branch decoding begins with, from {token: log-probability} of each call's first token.
+    """The answer that greedy dual-branch decoding begins with, from {token: log-probability} of each call's first
+    token.
 
-    With all distributions at hand, each token weighs alpha log p_original + (1 - alpha) log p_highlighted, and the best of
-    "Yes", "yes", " YES", ... stands against the best of "No", .... An API lists only the top tokens: for one that a call
-    does not list, its smallest listed value is used, which is the most that it can be. `exact` says whether the answer holds
-    whatever the hidden values are. highlighted=None: the answer of the original call alone.
+    With all distributions at hand, each token weighs alpha log p_original + (1 - alpha) log p_highlighted, and the
+    best of "Yes", "yes", " YES", ... stands against the best of "No", .... An API lists only the top tokens: for
+    one that a call does not list, its smallest listed value is used, which is the most that it can be. `exact` says
+    whether the answer holds whatever the hidden values are. highlighted=None: the answer of the original call
+    alone.
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be in [0, 1], not {alpha}")
@@ -47,7 +49,7 @@ def blend_yes_no(
     if not all(listed for _, listed in calls):
         raise ValueError("a call lists no tokens: does the endpoint return log-probabilities?")
     single = [_p_yes(listed) for _, listed in calls]
-    most = {word: -math.inf for word in ("yes", "no")}
+    most = dict.fromkeys(("yes", "no"), -math.inf)
     least = dict(most)
     unseen = sum(weight * min(listed.values()) for weight, listed in calls)
     for token in set().union(*(listed for _, listed in calls)):

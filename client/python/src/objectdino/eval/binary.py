@@ -57,8 +57,9 @@ def count(labels: Sequence[bool], said_yes: Sequence[float]) -> Counts:
 
 
 def flip_to_ratio(said_yes: Sequence[float], target: float) -> list[float]:
-    """The answers after flipping, at random, just enough of them from yes to no (or from no to yes) that the share of yes
-    is `target`; as expectations. It knows nothing of images: what it gains, a mere habit of saying no gains."""
+    """The answers after flipping, at random, just enough of them from yes to no (or from no to yes) that the share
+    of yes is `target`; as expectations. It knows nothing of images: what it gains, a mere habit of saying no
+    gains."""
     n, total = len(said_yes), float(sum(said_yes))
     wanted = target * n
     if wanted <= total:

@@ -2,7 +2,8 @@
 """CHAIR (Rohrbach et al. 2018): the objects that captions mention against those of the image.
 
 The ground truth is a JSON file: `classes` [80], `class_of_word` (a word or two to its class), `double_words` (what two
-words in a row become), `objects_by_image` (COCO image id to numbers of classes). Words are taken as the lists have them.
+words in a row become), `objects_by_image` (COCO image id to numbers of classes). Words are taken as the lists have
+them.
 
 Plurals: the vocabulary is closed, so plurals are made from it instead of singulars from arbitrary words. The published
 scorer's singulariser turns "bus" into "bu" and "ties" into "ty", so that it misses these mentions; this one does not.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m objectdino.eval pope|chair|mme run|score. Exit codes: 0; 1 with one line on a failure, or if a run has left errors;
-2 for wrong usage; 130 if interrupted."""
+"""python -m objectdino.eval pope|chair|mme run|score. Exit codes: 0; 1 with one line on a failure, or if a run has
+left errors; 2 for wrong usage; 130 if interrupted."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def _add_run(parser: argparse.ArgumentParser, benchmark: str) -> None:
     add("--images", required=True, type=pathlib.Path, metavar="FOLDER", help="where the images are")
     add("--out", required=True, metavar="FILE", help="journal of the run, JSON lines; an existing one is continued")
     who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--callable", metavar="MODULE:FUNCTION", help="called with (image, question or None, grounding or None)")
+    who.add_argument(
+        "--callable", metavar="MODULE:FUNCTION", help="called with (image, question or None, grounding or None)"
+    )
     who.add_argument("--endpoint", metavar="URL", help="an OpenAI-style API, up to /v1")
     who.add_argument("--hf", metavar="PATH", help="a Hugging Face model for images and text")
     add("--grounding", metavar="HOST:PORT", help="the grounding server; without it there is the baseline only")
@@ -89,9 +91,11 @@ def _add_run(parser: argparse.ArgumentParser, benchmark: str) -> None:
     api = parser.add_argument_group("with --endpoint")
     api.add_argument("--model", help="the model's name there")
     methods = ("highlight", "crops", "text") if benchmark == "chair" else ("yes_no", "highlight", "crops", "text")
-    api.add_argument("--method", choices=methods, default=methods[0],
-                     help="yes_no blends the log-probabilities of two calls; the others add to the messages")  # fmt: skip
-    api.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help="environment variable with the key")
+    method_help = "yes_no blends the log-probabilities of two calls; the others add to the messages"
+    api.add_argument("--method", choices=methods, default=methods[0], help=method_help)
+    api.add_argument(
+        "--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help="environment variable with the key"
+    )
     local = parser.add_argument_group("with --hf")
     local.add_argument("--device", default="cpu")
     local.add_argument("--dtype", default="float32")
@@ -128,12 +132,16 @@ def _run(options: argparse.Namespace) -> int:
         _grounding(options) as ground,
         _progress(len(samples) * (1 if ground is None else 2)) as progress,
     ):
-        failures = run(samples, options.images, ask, ground, journal, concurrency=options.concurrency, progress=progress)
+        failures = run(
+            samples, options.images, ask, ground, journal, concurrency=options.concurrency, progress=progress
+        )
     arms = [BASELINE] if options.grounding is None else [BASELINE, GROUNDED]
     sheets = {arm: load_answers(options.out, question_id, arm) for arm in arms}
     _print(_report(options, samples, sheets), options)
     if failures:
-        print(f"objectdino.eval: {failures} questions ended in errors; the same command tries them again", file=sys.stderr)
+        print(
+            f"objectdino.eval: {failures} questions ended in errors; the same command tries them again", file=sys.stderr
+        )
     return 1 if failures else 0
 
 
@@ -159,10 +167,19 @@ def _ask(options: argparse.Namespace) -> models.Ask:
             max_tokens=options.max_new_tokens, api_key_env=options.api_key_env,
         )  # fmt: skip
     return models.from_hugging_face(
-        options.hf, device=options.device, dtype=options.dtype, style=options.style, alpha=options.alpha, beta=options.beta,
-        blend=options.blend, do_sample=options.sampling, temperature=options.temperature, top_p=options.top_p,
-        max_new_tokens=options.max_new_tokens, seed=options.seed if options.sampling else None,
-    )  # fmt: skip
+        options.hf,
+        device=options.device,
+        dtype=options.dtype,
+        style=options.style,
+        alpha=options.alpha,
+        beta=options.beta,
+        blend=options.blend,
+        do_sample=options.sampling,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_new_tokens=options.max_new_tokens,
+        seed=options.seed if options.sampling else None,
+    )
 
 
 @contextlib.contextmanager

@@ -8,7 +8,10 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 try:
     import fcntl
@@ -17,9 +20,9 @@ except ImportError:  # not on Windows, where two runs on one journal are not not
 
 
 class Journal:
-    """The first line holds the settings; a run with others is refused, since its answers would not compare. Each record is
-    one line, written in one call and synced; a last line that a crash has torn is cut off. Records with an error are tried again.
-    One process at a time; thread-safe within it.
+    """The first line holds the settings; a run with others is refused, since its answers would not compare. Each
+    record is one line, written in one call and synced; a last line that a crash has torn is cut off. Records with
+    an error are tried again. One process at a time; thread-safe within it.
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
@@ -43,7 +46,7 @@ class Journal:
     def close(self) -> None:
         os.close(self._file)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -43,7 +43,9 @@ def from_endpoint(
 
     def ask(image: pathlib.Path, question: str | None, grounding: Any) -> Answer:
         if method == "yes_no" and question is not None:
-            answer = GroundedChat(grounding, model=model, client=base.api, style=style).yes_no(image, question, alpha=alpha)
+            answer = GroundedChat(grounding, model=model, client=base.api, style=style).yes_no(
+                image, question, alpha=alpha
+            )
             if answer.answer is None:
                 raise ValueError("neither yes nor no is among the likely first tokens")
             return Answer(answer.answer.capitalize(), p_yes=answer.p_yes)
@@ -55,14 +57,17 @@ def from_endpoint(
 
 
 def from_hugging_face(path: str, *, device: str, dtype: str, style: str, **options: Any) -> Ask:
-    """Dual-branch decoding; `options` are dual_branch_generate's. Without grounding one branch, with the same options."""
+    """Dual-branch decoding; `options` are dual_branch_generate's. Without grounding one branch, with the same
+    options."""
     import torch
     import transformers
 
     from objectdino.generation import dual_branch_generate
 
     processor = transformers.AutoProcessor.from_pretrained(path)
-    model = transformers.AutoModelForImageTextToText.from_pretrained(path, dtype=getattr(torch, dtype)).to(device).eval()
+    model = (
+        transformers.AutoModelForImageTextToText.from_pretrained(path, dtype=getattr(torch, dtype)).to(device).eval()
+    )
 
     def ask(image: pathlib.Path, question: str | None, grounding: Any) -> Answer:
         return Answer(dual_branch_generate(model, processor, image, question, grounding, style=style, **options).text)

@@ -29,7 +29,8 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Figures that do not exist (0 / 0) are null."""
         rows = {
-            name: {key: None if math.isnan(value) else value for key, value in row.items()} for name, row in self.rows.items()
+            name: {key: None if math.isnan(value) else value for key, value in row.items()}
+            for name, row in self.rows.items()
         }
         coverage = {name: dataclasses.asdict(one) for name, one in self.coverage.items()}
         return {"benchmark": self.benchmark, "rows": rows, "coverage": coverage, "notes": self.notes}
@@ -40,7 +41,10 @@ class Report:
         lines += [[name, *(_cell(key, row.get(key)) for key in columns)] for name, row in self.rows.items()]
         widths = [max(len(line[i]) for line in lines) for i in range(len(columns) + 1)]
         table = [
-            "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths)))
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
             for line in lines
         ]
         return "\n".join([*(line.rstrip() for line in table), *(f"* {note}" for note in self.notes)])
@@ -73,11 +77,15 @@ def _calibrated(answers: Sequence[Answer], said: Sequence[float], target: float)
         moved = threshold_to_ratio([score for score in scores if score is not None], target)
         return moved, "its threshold moved, on these very questions: an upper estimate"
     flipped = flip_to_ratio(said, target)
-    return flipped, "answers flipped at random, in expectation: a lower estimate of what moving its threshold would give"
+    return (
+        flipped,
+        "answers flipped at random, in expectation: a lower estimate of what moving its threshold would give",
+    )
 
 
 def report_pope(samples: Sequence[Sample], sheets: Mapping[str, Sheet], *, empty_is_yes: bool = False) -> Report:
-    """One row an arm, then the first arm ("baseline") with the yes-ratio of each other one; of the labels if it is alone.
+    """One row an arm, then the first arm ("baseline") with the yes-ratio of each other one; of the labels if it is
+    alone.
 
     Arms are compared on all their own answers; the coverage says whether these are the same questions.
     """
@@ -92,7 +100,9 @@ def report_pope(samples: Sequence[Sample], sheets: Mapping[str, Sheet], *, empty
     first, *others = sheets
     answers = list(matched[first].values())
     said, right = [_pope_yes(answer) for answer in answers], [labels[name] for name in matched[first]]
-    targets = {arm: rows[arm]["yes-ratio"] for arm in others} or {"the labels": sum(right) / len(right) if right else math.nan}
+    targets = {arm: rows[arm]["yes-ratio"] for arm in others} or {
+        "the labels": sum(right) / len(right) if right else math.nan
+    }
     notes = []
     for arm, target in targets.items():
         if said and not math.isnan(target):
@@ -132,7 +142,7 @@ def report_mme(samples: Sequence[Sample], sheets: Mapping[str, Sheet]) -> Report
             plain = [one for one in said if one is not None]
             biased, how = _calibrated([list(matched[first].values())[i] for i in clear], plain, target)
             shifted: list[float | None] = [None] * len(said)
-            for place, value in zip(clear, biased):
+            for place, value in zip(clear, biased, strict=True):
                 shifted[place] = value
             name = f"{first}, yes-ratio of {arm}"
             rows[name] = _mme_row(chosen, shifted, math.nan)
@@ -146,7 +156,7 @@ def _mme_yes(answer: Answer) -> float | None:
 
 
 def _mme_row(samples: Sequence[Sample], said: Sequence[float | None], mean_words: float) -> dict[str, float]:
-    scored = [(one.task, one.image, bool(one.label), yes) for one, yes in zip(samples, said)]
+    scored = [(one.task, one.image, bool(one.label), yes) for one, yes in zip(samples, said, strict=True)]
     score = score_mme(scored)
     counts = count(
         [label for _, _, label, yes in scored if yes is not None], [yes for *_, yes in scored if yes is not None]
@@ -182,7 +192,9 @@ def report_chair(samples: Sequence[Sample] | None, sheets: Mapping[str, Sheet], 
         if not math.isnan(target):
             name = f"{first}, length of {arm}"
             rows[name] = _chair_row(scorer, cut_to_mean_words(captions[first], target))
-            notes.append(f"{name}: captions cut after the same number of words, so that their mean length is at most that")
+            notes.append(
+                f"{name}: captions cut after the same number of words, so that their mean length is at most that"
+            )
     return Report("CHAIR", rows, coverage, [*_coverage_notes(coverage), *notes])
 
 

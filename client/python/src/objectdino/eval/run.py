@@ -50,9 +50,10 @@ def run(
 ) -> int:
     """Answers what the journal lacks and returns how many of the answers are errors.
 
-    What goes wrong with one question, a grounding server that cannot be reached among it, is recorded as its error: an answer
-    that was made without the guidance it should have had does not count as a grounded one. Every exception is an error of
-    its question; only the journal's own stop the run. `progress` is told of each question that is done.
+    What goes wrong with one question, a grounding server that cannot be reached among it, is recorded as its error:
+    an answer that was made without the guidance it should have had does not count as a grounded one. Every
+    exception is an error of its question; only the journal's own stop the run. `progress` is told of each question
+    that is done.
     """
     arms = [BASELINE] if ground is None else [BASELINE, GROUNDED]
     todo = [(arm, sample) for sample in samples for arm in arms if (arm, sample.id) not in journal.done]
@@ -65,7 +66,7 @@ def run(
             grounding = ground(path) if arm == GROUNDED and ground is not None else None
             answer = ask(path, sample.question, grounding)
         except Exception as error:
-            record = {"error": f"{type(error).__name__}: {error}"}
+            record: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"}
         else:
             record = {"text": answer.text, **({} if answer.p_yes is None else {"p_yes": answer.p_yes})}
         journal.append(arm, sample.id, {"image": sample.image, **record})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dual-branch decoding with Hugging Face models: the logits of the photograph and of its highlighted copy are blended at
-every token, each branch with its KV cache. Needs the extra `hf` (torch, transformers); docs/grounding.md is the guide."""
+"""Dual-branch decoding with Hugging Face models: the logits of the photograph and of its highlighted copy are
+blended at every token, each branch with its KV cache. Needs the extra `hf` (torch, transformers); docs/grounding.md
+is the guide."""
 
 try:
     import torch as _torch  # noqa: F401

@@ -14,25 +14,28 @@ class Branch:
     """One prompt with its image, or several in a batch, and the cache that grows with them.
 
     `model.generate` itself prepares the inputs (it is given a decoding method that only takes them over), and the
-    model's own methods make the inputs of each step, so that whatever a class of models does before and between steps is
-    done here, too: Q-Former embeddings (InstructBLIP), pixels in the first step only, positions under left padding.
+    model's own methods make the inputs of each step, so that whatever a class of models does before and between
+    steps is done here, too: Q-Former embeddings (InstructBLIP), pixels in the first step only, positions under left
+    padding.
 
     Qwen's models keep the offset of the positions behind an image, `rope_deltas`, in the model instead of the
-    cache. A branch swaps its own in around each forward pass and puts back what was there: other generations with the same model,
-    between two steps of this one, neither disturb it nor are disturbed.
+    cache. A branch swaps its own in around each forward pass and puts back what was there: other generations with
+    the same model, between two steps of this one, neither disturb it nor are disturbed.
 
     Thread-safety: none, and one thread at a time for a model, as for transformers itself.
     """
 
     def __init__(self, model: Any, inputs: Mapping[str, Any], **options: Any) -> None:
-        """`options` are generate's; afterwards `logits_processor`, `stopping_criteria` and `generation_config` are what it
-        made of them, for `ids` [B, T], the prompt."""
+        """`options` are generate's; afterwards `logits_processor`, `stopping_criteria` and `generation_config` are
+        what it made of them, for `ids` [B, T], the prompt."""
         self._rope_holders = [module for module in model.modules() if hasattr(module, "rope_deltas")]
         self._rope_deltas: list[Any] = [None] * len(self._rope_holders)
         self._model: Any = None
         model.generate(**inputs, **{"num_beams": 1, **options}, custom_generate=self._take_over)
         if self._model is None:
-            raise ValueError(f"{type(model).__name__}.generate takes no decoding method: dual-branch decoding needs one")
+            raise ValueError(
+                f"{type(model).__name__}.generate takes no decoding method: dual-branch decoding needs one"
+            )
 
     def _take_over(
         self,
@@ -54,7 +57,7 @@ class Branch:
         self._is_padded = mask is not None and bool((mask == 0).any())
         return input_ids
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def logits(self) -> torch.Tensor:  # [B, V] float32
         """Of the token to come. Once for every token: the first call reads the prompt and the image."""
         with self._own_rope_deltas():
@@ -68,19 +71,19 @@ class Branch:
         self.ids = torch.cat([self.ids, tokens.to(self.ids)[:, None]], dim=1)  # [B, T + 1]
 
     def _spare_the_mask(self, inputs: dict[str, Any]) -> None:
-        """For one token behind padding, the mask is the padding itself. transformers would build it from functions, anew
-        for each token, at the price of several layers of a small model; only where it is that simple, it is given ready."""
+        """For one token behind padding, the mask is the padding itself. transformers would build it from functions,
+        anew for each token, at the price of several layers of a small model; only where it is that simple, it is
+        given ready."""
         mask, cache = inputs.get("attention_mask"), inputs.get("past_key_values")
         is_simple = (
             self._is_padded
-            and mask is not None
-            and mask.ndim == 2
+            and getattr(mask, "ndim", 0) == 2
             and inputs["cache_position"].shape[0] == 1
             and self._model.config.get_text_config()._attn_implementation == "sdpa"
             and not getattr(cache, "is_compileable", True)
             and not any(getattr(cache, "is_sliding", [True]))
         )
-        if is_simple:
+        if is_simple and mask is not None:
             inputs["attention_mask"] = mask[:, None, None, :].bool()  # [B, 1, 1, T]
 
     @contextlib.contextmanager

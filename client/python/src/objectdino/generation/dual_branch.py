@@ -15,7 +15,7 @@ from objectdino.generation.inputs import collate, pad_id, prepare_inputs, prompt
 from objectdino.guidance import Guidance, PromptPair, guide, load_image
 from objectdino.guidance.prompts import choose
 
-# Options of generate under which a token may be reordered, taken back or come from elsewhere, with the values that are off.
+# Options of generate under which tokens are reordered, taken back or come from elsewhere; with what turns them off.
 _REFUSED: dict[str, tuple[Any, ...]] = {
     "num_beams": (None, 1),
     "num_beam_groups": (None, 1),
@@ -48,7 +48,7 @@ class DualBranchResult:
     logits: torch.Tensor | None = dataclasses.field(default=None, repr=False)
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def dual_branch_generate(
     model: Any,
     processor: Any,
@@ -76,20 +76,21 @@ def dual_branch_generate(
 
     model, processor   of transformers, with a decoder-only language model: LLaVA, InstructBLIP, Qwen2-VL and their like
     image              PIL image, path, encoded bytes or uint8 array [H, W, 3]
-    grounding          a Grounding, a GroundingClient, a highlighted PIL image, or None for a single branch on purpose. A
-                       client whose server is down, overloaded or late gives a single branch, a GroundingUnavailableWarning
-                       and `degraded` in the result
+    grounding          a Grounding, a GroundingClient, a highlighted PIL image, or None for a single branch on
+                       purpose. A client whose server is down, overloaded or late gives a single branch, a
+                       GroundingUnavailableWarning and `degraded` in the result
     alpha, beta, blend as blend_logits has them. The published method is 0.4, 0 and interpolate
     seed               of the sampling; None uses Torch's global state, as generate does
     prompts            the two prompts; by default the published ones (ANSWER with a question, DESCRIBE without)
     format_prompt      from a prompt to the model's text; by default the processor's chat template
-    batched            both branches in one batch of two, where their images have the same shape; False: one after the other
+    batched            both branches in one batch of two, where their images have the same shape; else one after the
+                       other
     streamer           gets the tokens of the answer as they come
-    options            any of generate's for greedy decoding and sampling (repetition_penalty, top_k, eos_token_id, ...).
-                       Beam search, assisted decoding and the like raise ValueError
+    options            any of generate's for greedy decoding and sampling (repetition_penalty, top_k, eos_token_id,
+                       ...). Beam search, assisted decoding and the like raise ValueError
 
-    The end of the text is that of the blended distribution. Cost: with caches, about one more forward pass per token, or
-    one of two rows. Memory: two KV caches.
+    The end of the text is that of the blended distribution. Cost: with caches, about one more forward pass per
+    token, or one of two rows. Memory: two KV caches.
     """
     check_blend(alpha, beta, blend)
     _check_options(options, max_new_tokens)
@@ -158,8 +159,8 @@ def _check_options(options: dict[str, Any], max_new_tokens: int) -> None:
     for name, off in _REFUSED.items():
         if name in options and not any(options[name] is value or options[name] == value for value in off):
             raise ValueError(
-                f"{name}={options[name]!r}: dual-branch decoding is greedy or samples; beam search, assisted decoding and "
-                "the like are not possible"
+                f"{name}={options[name]!r}: dual-branch decoding is greedy or samples; beam search, assisted decoding "
+                "and the like are not possible"
             )
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens must be at least 1, not {max_new_tokens}")
@@ -168,7 +169,8 @@ def _check_options(options: dict[str, Any], max_new_tokens: int) -> None:
 def _start(
     model: Any, inputs: list[dict[str, torch.Tensor]], pad: int, batched: bool, options: dict[str, Any]
 ) -> tuple[list[Branch], torch.Tensor]:
-    """The branches, and the prompt [1, T] for logits processors and stopping criteria, which were made for its length."""
+    """The branches, and the prompt [1, T] for logits processors and stopping criteria, which were made for its
+    length."""
     together = collate(inputs[0], inputs[1], pad) if batched and len(inputs) == 2 else None
     if together is None:
         branches = [Branch(model, one, **options) for one in inputs]

@@ -23,7 +23,9 @@ def prompt_text(model: Any, processor: Any, prompt: str) -> str:
         return prompt
     token = getattr(processor, "image_token", None)
     if token is None:
-        raise ValueError(f"{type(processor).__name__} has neither a chat template nor an image token: give format_prompt")
+        raise ValueError(
+            f"{type(processor).__name__} has neither a chat template nor an image token: give format_prompt"
+        )
     return f"{token}\n{prompt}"
 
 

@@ -7,8 +7,9 @@ A source is one of
 - something with `highlight(image, style=)`: a Grounding;
 - something with `ground(image)`: a GroundingClient (or its asynchronous twin, for `aguide`).
 
-A server that is down, overloaded or too slow does not stop the caller's model: the answer is then made without guidance,
-with a GroundingUnavailableWarning and `Guidance.degraded` set. Everything else that a server says is an error and raised.
+A server that is down, overloaded or too slow does not stop the caller's model: the answer is then made without
+guidance, with a GroundingUnavailableWarning and `Guidance.degraded` set. Everything else that a server says is an
+error and raised.
 """
 
 from __future__ import annotations
