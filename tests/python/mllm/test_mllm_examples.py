@@ -42,3 +42,8 @@ def test_check_boxes():
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"a face \[[^]]+\] \(objectness \d\.\d\d\) and a helmet \[[^]]+\] \(objectness \d\.\d\d\)\.\n", done.stdout)
     assert [round(value, 1) for value in (boxes[0].x1, boxes[0].y1, boxes[1].x2)] == [153.6, 25.6, 506.9]
+
+
+def test_the_guide_shows_the_example():
+    guide = (ROOT / "docs/grounding.md").read_text()
+    assert f"```python\n{(ROOT / 'client/python/examples/guide_hf_model.py').read_text()}```" in guide
