@@ -277,6 +277,8 @@ def test_a_run_asks_with_and_without_grounding_and_resumes(folder, capsys):
         assert report(capsys, *pope_run(folder, "--grounding", server.target), code=1)["rows"] == made["rows"]
     assert len(eval_model.calls) == 12
     assert report(capsys, "pope", "score", "--questions", folder / "questions.jsonl", "--answers", folder / "run.jsonl") == made
+    assert main(["pope", "score", "--questions", str(folder / "questions.jsonl"), "--answers", str(folder / "run.jsonl"),
+                 "--baseline", str(folder / "run.jsonl")]) == 1
 
 
 def test_without_the_server_grounded_answers_are_errors(folder, capsys):

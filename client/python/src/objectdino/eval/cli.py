@@ -109,6 +109,9 @@ def _add_run(parser: argparse.ArgumentParser, benchmark: str) -> None:
 def _score(options: argparse.Namespace) -> int:
     id_of = caption_id if options.benchmark == "chair" else question_id
     if options.baseline is not None:
+        for name in (options.answers, options.baseline):
+            if len(arms_of(name)) > 1:
+                raise ValueError(f"{name} is a journal with its own baseline: score it without --baseline")
         sheets = {BASELINE: load_answers(options.baseline, id_of), "answers": load_answers(options.answers, id_of)}
     elif arms := arms_of(options.answers):
         sheets = {arm: load_answers(options.answers, question_id, arm) for arm in arms}  # a journal's ids are right
