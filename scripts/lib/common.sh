@@ -90,7 +90,7 @@ as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-ensure_apt() { # build|dev|node: installs what is missing of scripts/apt-packages.txt: untagged, and with this tag
+ensure_apt() { # build|dev|node|image: installs what is missing of scripts/apt-packages.txt: untagged, and with this tag
   local name tag log=$LOGS/apt.log wanted=() missing=()
   while read -r name tag; do
     [[ -z $name || $name == \#* || (-n $tag && $tag != "$1") ]] || wanted+=("$name")
@@ -169,6 +169,11 @@ ensure_test_venv() {
   install_requirements test
 }
 
+ensure_deploy_venv() { # the environment, with what checks the deployment
+  ensure_python
+  install_requirements deploy
+}
+
 ensure_interop() { # the clients of others that tests/interop pins
   local folder=$ROOT/tests/interop
   local installed=$folder/node_modules/.installed
@@ -204,9 +209,11 @@ logged() { # LOG WHAT COMMAND...: runs it with its output in the log, or fails w
   }
 }
 
-configure() { # PRESET
-  logged "$LOGS/configure-$1.log" "configuring $1" \
-    cmake -S "$ROOT" --preset "$1" "-DOBJECTDINO_TORCH_PYTHON=$VENV/bin/python"
+configure() { # PRESET [OPTION...]
+  local preset=$1
+  shift
+  logged "$LOGS/configure-$preset.log" "configuring $preset" \
+    cmake -S "$ROOT" --preset "$preset" "-DOBJECTDINO_TORCH_PYTHON=$VENV/bin/python" "$@"
 }
 
 build() { # PRESET [TARGET...]: all presets use Ninja; called directly, it hears the signals
