@@ -17,7 +17,9 @@ FROM ${BASE} AS tools
 ARG PIP_EXTRA_INDEX_URL=
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
-COPY scripts scripts
+COPY scripts/package scripts/fetch_model scripts/apt-packages.txt scripts/
+COPY scripts/lib/common.sh scripts/lib/fetch_model.py scripts/lib/
+COPY scripts/requirements scripts/requirements
 RUN scripts/package --prepare
 
 FROM tools AS build
@@ -47,7 +49,9 @@ ARG PIP_EXTRA_INDEX_URL=
 ENV OBJECTDINO_CUDA=1
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
-COPY scripts scripts
+COPY scripts/package scripts/fetch_model scripts/apt-packages.txt scripts/
+COPY scripts/lib/common.sh scripts/lib/fetch_model.py scripts/lib/
+COPY scripts/requirements scripts/requirements
 RUN scripts/package --prepare
 
 FROM tools-cuda AS build-cuda

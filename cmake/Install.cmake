@@ -5,6 +5,7 @@
 # The server's run-time closure is computed from the program itself; what lies in the system's folders stays out of it and
 # becomes a dependency of the package.
 include(GNUInstallDirs)
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # what is built is installed; installing builds nothing
 set(private_libraries ${CMAKE_INSTALL_LIBDIR}/objectdino)
 set(headers ${CMAKE_INSTALL_INCLUDEDIR}/objectdino)
 set(cmake_package ${CMAKE_INSTALL_LIBDIR}/cmake/objectdino)

@@ -107,7 +107,7 @@ def digest_of(stages, stage):
                 if match[1] in stages:
                     digest.update(digest_of(stages, match[1]).encode())
         if name == "COPY" and not flags:
-            for path in sources_of(rest.split()[0]):
+            for path in (path for source in rest.split()[:-1] for path in sources_of(source)):
                 digest.update(path.encode() + (ROOT / path).read_bytes())
     return digest.hexdigest()
 
@@ -193,8 +193,13 @@ class Builder:
         elif name not in ("EXPOSE", "RUN"):
             sys.exit(f"image-check: {name} is not known here")
 
-    def copy(self, root, settings, flags, source, target):
-        target = root / os.path.join(settings["workdir"], target).lstrip("/")
+    def copy(self, root, settings, flags, *arguments):
+        *sources, into = arguments
+        for source in sources:
+            path = into + Path(source).name if into.endswith("/") and (ROOT / source).is_file() else into
+            self.copy_one(root / os.path.join(settings["workdir"], path).lstrip("/"), flags, source)
+
+    def copy_one(self, target, flags, source):
         if "from" in flags:
             copy_into(self.root(flags["from"])[0] / source.lstrip("/"), target)
             return
