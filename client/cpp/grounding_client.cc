@@ -54,6 +54,7 @@ absl::StatusOr<std::unique_ptr<GroundingClient>> GroundingClient::Connect(
   OBJECTDINO_ASSIGN_OR_RETURN(Security security, MakeSecurity(address, options.security));
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(options.max_response_bytes);
+  arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetServiceConfigJSON(ServiceConfig(options));
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 1);
   // gRPC forgets how to repeat a request larger than this; its default is smaller than a

@@ -4,6 +4,8 @@
 // Every call has a finite deadline. Tried again, inside the deadline (Ground is pure, so this is
 // safe): UNAVAILABLE, at most kMaxAttempts times, with a growing pause; and RESOURCE_EXHAUSTED
 // where the server says when to come back, as often, after the pause that it asks for.
+// Where the target has several addresses (a headless Kubernetes Service, ipv4:A:PORT,B:PORT), calls
+// go to all of them in turn, and past those that cannot be reached.
 // Errors carry the gRPC code and the server's message; ErrorText() makes them one line.
 // Thread-safety: all calls may be made from any number of threads at once.
 //
