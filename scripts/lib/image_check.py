@@ -221,7 +221,9 @@ class Builder:
             else:
                 outside = self.root(field["from"])[0] / field["source"].lstrip("/")
             binds.append((outside, field["target"]))
-        variables = {"HOME": "/root", **settings["env"], **settings["args"]}
+        # An argument without a value would hide what this machine's own configuration says.
+        given = {key: value for key, value in settings["args"].items() if value}
+        variables = {"HOME": "/root", **settings["env"], **given}
         script = Sandbox(root, binds).prepare(machine=True)
         inside = f"cd {settings['workdir']} && exec \"$@\""
         run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-euc", script + ' exec chroot "$0" env -i "$@"',
@@ -232,9 +234,15 @@ class Builder:
 # ---- chroots
 
 
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+CERTIFICATES_INSIDE = "/run/machine-certificates.crt"
+
+
 def of_this_machine():
     """How this machine reaches its package registries is told inside too."""
-    return {key: value for key, value in os.environ.items() if re.match(r"PIP_|SSL_CERT|https?_proxy$|no_proxy$", key, re.I)}
+    told = {key: value for key, value in os.environ.items() if re.match(r"PIP_|https?_proxy$|no_proxy$", key, re.I)}
+    # By another name, since the package ca-certificates writes its own file.
+    return {**told, "PIP_CERT": CERTIFICATES_INSIDE} if CERTIFICATES.exists() else told
 
 
 def pip_files():
@@ -258,9 +266,8 @@ class Sandbox:
                 lines.append(f"cp --remove-destination {path} $0{path}")
             for path in Path("/etc/apt").glob("sources.list.d/debian.sources"):
                 lines.append(f"rm -f $0/etc/apt/sources.list; cp {path} $0/etc/apt/sources.list.d/")
-            certificates = Path("/etc/ssl/certs/ca-certificates.crt")
-            if certificates.exists():
-                lines.append(f"mkdir -p $0/etc/ssl/certs; [ -e $0{certificates} ] || cp {certificates} $0{certificates}")
+            if CERTIFICATES.exists():
+                lines.append(f"cp {CERTIFICATES} $0{CERTIFICATES_INSIDE}")
             files, folders = pip_files()
             for path in files:
                 lines.append(f"mkdir -p $0{path.parent}; cp {path} $0{path}")
@@ -363,4 +370,5 @@ def main():
     run([sys.executable, ROOT / "scripts/lib/sbom.py", root, OUT])
 
 
-main()
+if __name__ == "__main__":
+    main()
