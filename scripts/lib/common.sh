@@ -104,8 +104,23 @@ ensure_apt() { # build|dev|node|image: installs what is missing of scripts/apt-p
   # failure, the lists may be good enough.
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=2 -o DPkg::Lock::Timeout=300)
   as_root "${apt[@]}" update >"$log" 2>&1 </dev/null || true
-  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null ||
-    fail "apt-get cannot install ${#missing[@]} packages (no network?)$(reason "$log" '^E:'), see $log"
+  forbid_services
+  local code=0
+  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null || code=$?
+  allow_services
+  ((code == 0)) || fail "apt-get cannot install ${#missing[@]} packages (no network?)$(reason "$log" '^E:'), see $log"
+}
+
+POLICY=/usr/sbin/policy-rc.d
+
+forbid_services() { # some packages start a service when they are installed; here nobody wants it
+  [[ ! -e $POLICY ]] || return 0
+  printf '#!/bin/sh\n# of objectdino\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+  as_root chmod 755 "$POLICY"
+}
+
+allow_services() {
+  if grep -qs '^# of objectdino' "$POLICY"; then as_root rm -f "$POLICY"; fi
 }
 
 # ---- Python ---------------------------------------------------------------------------------------------------
@@ -167,6 +182,11 @@ ensure_venv() { # the environment, with LibTorch
 ensure_test_venv() {
   ensure_venv
   install_requirements test
+}
+
+ensure_bulk_venv() { # the environment, with the engine of examples/bulk
+  ensure_test_venv
+  install_requirements bulk
 }
 
 ensure_deploy_venv() { # the environment, with what checks the deployment

@@ -250,7 +250,7 @@ def pip_files():
     files = [path for path in (Path("/etc/pip.conf"), Path.home() / ".config/pip/pip.conf") if path.exists()]
     text = " ".join(path.read_text() for path in files) + " ".join(of_this_machine().values())
     folders = {"/" + match.split("/")[1] for match in re.findall(r"(?:file://|[\s=])(/[\w./-]+)", " " + text)}
-    return files, [Path(folder) for folder in folders if folder not in ("/etc", "/usr", "/root") and Path(folder).is_dir()]
+    return files, [Path(folder) for folder in folders if folder not in ("/etc", "/run", "/usr", "/root") and Path(folder).is_dir()]
 
 
 class Sandbox:
