@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.parse
 import urllib.request
@@ -24,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 STOP_SECONDS = 60
+LOAD_SECONDS = 900  # at most; it is told to end
 
 
 def free_ports(count):
@@ -150,9 +150,11 @@ def nginx(folder, replicas):
     return process, f"127.0.0.1:{port}"
 
 
-def run(programs, model, images, balancer, seconds, rate, report=lambda text: None):
-    """A load of `seconds` with three events: at 1/4 a replica is killed and at once replaced, at 1/2 another is told to stop,
-    and replaced when it has. Returns what the client and Prometheus say."""
+def run(programs, model, images, balancer, rate, answers, report=lambda text: None):
+    """An open load of `rate` a second. When each replica has given that many answers, one is killed, and replaced once
+    Prometheus has seen that it is gone; when the new one has given as many, another is told to stop, and replaced when it has;
+    when that has given as many too, the load ends. Returns what the client and Prometheus say."""
+    ok = 'objectdino_requests_total{method="Ground",code="OK"'
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         ports = free_ports(6)
@@ -168,44 +170,50 @@ def run(programs, model, images, balancer, seconds, rate, report=lambda text: No
         prometheus = Prometheus(folder, replicas)
         stack.callback(prometheus.process.stop)
 
-        load = subprocess.Popen([str(word) for word in [
-            programs / "objectdino", "load", "--server", address, "--rate", rate, "--duration", seconds, "--retry",
-            "--deadline=20000", "--json", *images]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        stack.callback(load.kill)
-        said = []
-        reader = threading.Thread(target=lambda: said.append(load.communicate()))
-        reader.start()
         begin = time.time()
+        result = folder / "load.json"
+        with result.open("w") as out, (folder / "load.log").open("w") as log:
+            load = subprocess.Popen([str(word) for word in [
+                programs / "objectdino", "load", "--server", address, "--rate", rate, "--duration", LOAD_SECONDS, "--retry",
+                "--deadline=60000", "--json", *images]], stdin=subprocess.DEVNULL, stdout=out, stderr=log)
+        stack.callback(load.kill)
 
-        def until(share):
-            time.sleep(max(0, begin + share * seconds - time.time()))
+        def have_answered(some):
+            assert load.poll() is None, f"the load ended early:\n{(folder / 'load.log').read_text()}"
+            return all((prometheus.number(f'{ok},instance="{r.target}"}}') or 0) >= answers for r in some)
 
-        until(0.25)
-        before = time.time()
+        def tell(text):
+            report(f"{time.time() - begin:5.1f} s  {text}")
+
+        wait_until(lambda: have_answered(replicas), "every replica takes part")
+        before = prometheus.by_instance(f"sum by (instance) ({ok}}})")
+        tell(f"each replica has given {answers} answers or more")
         replicas[1].kill()
-        report(f"{time.time() - begin:5.1f} s  {replicas[1].name} killed")
+        tell(f"{replicas[1].name} killed")
         wait_until(lambda: prometheus.number(f'up{{instance="{replicas[1].target}"}}') == 0, "Prometheus sees it")
-        report(f"{time.time() - begin:5.1f} s  Prometheus: up of {replicas[1].target} is 0")
+        tell(f"Prometheus: up of {replicas[1].target} is 0")
         replicas[1].start()
-        report(f"{time.time() - begin:5.1f} s  {replicas[1].name} replaced")
-        until(0.5)
+        tell(f"{replicas[1].name} replaced")
+        wait_until(lambda: have_answered([replicas[1]]), "the replacement takes part")
+        tell(f"{replicas[1].name} has given {answers} answers since; {replicas[2].name} told to stop")
         code = replicas[2].process.stop()
-        report(f"{time.time() - begin:5.1f} s  {replicas[2].name} drained, exit code {code}")
+        tell(f"{replicas[2].name} drained, exit code {code}")
         replicas[2].start()
-        report(f"{time.time() - begin:5.1f} s  {replicas[2].name} replaced")
-        reader.join()
-        wait_until(lambda: prometheus.number("sum(objectdino_model_ready)") == 3, "all ready again")
+        tell(f"{replicas[2].name} replaced")
+        wait_until(lambda: have_answered([replicas[2]]), "the second replacement takes part")
+        load.send_signal(signal.SIGINT)
+        load.wait(STOP_SECONDS)
+        tell("the load has ended")
         done = time.time()
-        wait_until(lambda: prometheus.number("min(timestamp(objectdino_model_ready))") > done, "the last scrape")
+        wait_until(lambda: (prometheus.number("min(timestamp(objectdino_model_ready))") or 0) > done, "the last scrape")
         after, span = time.time(), int(time.time() - begin) + 5
-        ok = 'objectdino_requests_total{method="Ground",code="OK"}'
         return {
-            "client": json.loads(said[0][0]),
+            "client": json.loads(result.read_text()),
             "drain_exit_code": code,
-            "balance_before": prometheus.by_instance(f"sum by (instance) ({ok})", before),
-            "answered": prometheus.by_instance(f"sum by (instance) (increase({ok}[{span}s]))", after),
-            "codes": {dict(k).get("code"): v for k, v in prometheus.query(
-                f'sum by (code) (increase(objectdino_requests_total{{method="Ground"}}[{span}s]))', after).items()},
+            "balance_before": before,
+            "answered": prometheus.by_instance(f"sum by (instance) (increase({ok}}}[{span}s]))", after),
+            "codes": {dict(labels)["code"]: count for labels, count in prometheus.query(
+                f'sum by (code) (increase(objectdino_requests_total{{method="Ground"}}[{span}s])) > 0', after).items()},
             "fewest_up": prometheus.number(f"min_over_time(sum(up)[{span}s:1s])", after),
             "restarts": prometheus.by_instance(f"changes(process_start_time_seconds[{span}s])", after),
         }

@@ -13,13 +13,13 @@ import scale_out  # noqa: E402
 
 @pytest.mark.parametrize("balancer", ["nginx", "round_robin"])
 def test_killed_and_drained_replicas_cost_no_answer(bin_folder, balancer):
-    result = scale_out.run(BIN, TINY_MODEL, [ROOT / "examples" / "astronaut.jpg"], balancer, seconds=8, rate=15)
+    result = scale_out.run(BIN, TINY_MODEL, [ROOT / "examples" / "astronaut.jpg"], balancer, rate=30, answers=15)
     client = result["client"]
     assert set(client["codes"]) == {"OK"} and client["requests"]["unfinished"] == 0, client["codes"]
     assert result["drain_exit_code"] == 0
     assert result["fewest_up"] <= 2, "Prometheus saw the one that was killed"
     before = result["balance_before"]
-    assert len(before) == 3 and min(before.values()) > 0, before
+    assert len(before) == 3 and min(before.values()) >= 15, before
     if balancer == "round_robin":
-        assert max(before.values()) <= 2 * min(before.values()) + 5, before
+        assert max(before.values()) <= 2 * min(before.values()) + 30, f"in turn, but for what came between two scrapes: {before}"
     assert sorted(bool(count) for count in result["restarts"].values()) == [False, True, True]
