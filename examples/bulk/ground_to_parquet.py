@@ -69,7 +69,7 @@ class GroundShard:
         from objectdino import GroundingClient
 
         # A batch job can wait: an overloaded or restarting server is asked again until the timeout.
-        self.client = GroundingClient(target, timeout=timeout, max_attempts=20)
+        self.client = GroundingClient(target, timeout=timeout, max_attempts=20, channel_options=[("grpc.lb_policy_name", "round_robin")])
         self.images, self.out, self.concurrency = pathlib.Path(images), pathlib.Path(out), concurrency
 
     def __call__(self, shard):

@@ -150,8 +150,8 @@ def nginx(folder, replicas):
     return process, f"127.0.0.1:{port}"
 
 
-def run(programs, model, images, balancer, rate, answers, report=lambda text: None):
-    """An open load of `rate` a second. When each replica has given that many answers, one is killed, and replaced once
+def run(programs, model, images, balancer, callers, answers, report=lambda text: None):
+    """`callers` send, each when it has its answer. When each replica has given that many answers, one is killed, and replaced once
     Prometheus has seen that it is gone; when the new one has given as many, another is told to stop, and replaced when it has;
     when that has given as many too, the load ends. Returns what the client and Prometheus say."""
     ok = 'objectdino_requests_total{method="Ground",code="OK"'
@@ -174,7 +174,7 @@ def run(programs, model, images, balancer, rate, answers, report=lambda text: No
         result = folder / "load.json"
         with result.open("w") as out, (folder / "load.log").open("w") as log:
             load = subprocess.Popen([str(word) for word in [
-                programs / "objectdino", "load", "--server", address, "--rate", rate, "--duration", LOAD_SECONDS, "--retry",
+                programs / "objectdino", "load", "--server", address, "--concurrency", callers, "--duration", LOAD_SECONDS, "--retry",
                 "--deadline=60000", "--json", *images]], stdin=subprocess.DEVNULL, stdout=out, stderr=log)
         stack.callback(load.kill)
 

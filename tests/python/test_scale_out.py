@@ -13,7 +13,7 @@ import scale_out  # noqa: E402
 
 @pytest.mark.parametrize("balancer", ["nginx", "round_robin"])
 def test_killed_and_drained_replicas_cost_no_answer(bin_folder, balancer):
-    result = scale_out.run(BIN, TINY_MODEL, [ROOT / "examples" / "astronaut.jpg"], balancer, rate=30, answers=15)
+    result = scale_out.run(BIN, TINY_MODEL, [ROOT / "examples" / "astronaut.jpg"], balancer, callers=6, answers=15)
     client = result["client"]
     assert set(client["codes"]) == {"OK"} and client["requests"]["unfinished"] == 0, client["codes"]
     assert result["drain_exit_code"] == 0
