@@ -12,9 +12,9 @@ packages=$1 target=$2
 programs=(/usr/bin/objectdino-server /usr/bin/objectdino)
 
 mapfile -t before < <(dpkg-query -W -f '${Package}\n')
-apt-get update -q
-DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-  "$packages"/objectdino-server_*.deb "$packages"/objectdino-client_*.deb
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends \
+  "$packages"/objectdino-server_*.deb "$packages"/objectdino-client_*.deb >/dev/null
 rm -rf /var/lib/apt/lists/*
 
 copy() { # PATH: a file, and what a chain of links to it goes through

@@ -282,9 +282,10 @@ class Sandbox:
 
 
 SERVE = """
+mount -t proc proc /proc
 python3 -c 'import fcntl, socket, struct
 fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, struct.pack("16sH14s", b"lo", 1, b""))'
-mount --bind $0 $0
+mount --rbind $0 $0
 mount -t tmpfs tmpfs $0/tmp
 mkdir $0/tmp/examples
 mount --bind EXAMPLES $0/tmp/examples

@@ -48,14 +48,15 @@ def test_installed_server_finds_its_own_libraries_and_serves(installed, tmp_path
 
 def test_installed_unit_and_configuration_are_good(installed, tmp_path):
     """The example configuration names no flag that the server does not know."""
-    text = (installed / "etc" / "objectdino" / "server.toml").read_text()
+    text = (installed / "share" / "doc" / "objectdino-server" / "examples" / "server.toml").read_text()
     file = tmp_path / "server.toml"
     file.write_text(text.replace("/var/lib/objectdino/model", str(tmp_path / "none")))
     done = subprocess.run([installed / "bin" / "objectdino-server", "--config", file], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "none" in done.stderr, "it gets as far as the model"
     unit = (installed / "lib" / "systemd" / "system" / "objectdino-server.service").read_text()
-    assert "ExecStart=/usr/bin/objectdino-server --config /etc/objectdino/server.toml" in unit
-    assert "DynamicUser=yes" in unit
+    assert "ExecStart=/usr/bin/objectdino-server\n" in unit and "DynamicUser=yes" in unit
+    help_text = run(installed / "bin" / "objectdino-server", "--help")
+    assert set(re.findall(r"OBJECTDINO_\w+", unit)) <= set(re.findall(r"Env:(\w+)", help_text))
 
 
 def test_consumer_builds_against_the_installed_client_library(installed, server, tmp_path):
