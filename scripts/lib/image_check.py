@@ -28,7 +28,7 @@ STATE = ROOT / "build" / "image"
 OUT = ROOT / "out" / "image"
 START_SECONDS = 60
 # What Debian's slim images leave out.
-SLIM = ["usr/share/doc/*", "usr/share/man/*", "usr/share/info/*", "usr/share/locale/*", "usr/share/lintian/*",
+SLIM = ["usr/share/doc/*/*", "usr/share/man/*", "usr/share/info/*", "usr/share/locale/*", "usr/share/lintian/*",
         "usr/share/groff/*", "var/cache/apt/*", "var/lib/apt/lists/*", "var/log/*.log"]
 
 
@@ -145,7 +145,7 @@ class Builder:
             say(f"debootstrap {match[1]}")
             shutil.rmtree(root, ignore_errors=True)
             run(["debootstrap", "--variant=minbase", match[1], root, self.mirror], stdout=subprocess.DEVNULL)
-            for path in (path for pattern in SLIM for path in root.glob(pattern)):
+            for path in (path for pattern in SLIM for path in root.glob(pattern) if path.name != "copyright"):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
             (root / "etc/dpkg/dpkg.cfg.d/docker-apt-speedup").write_text("force-unsafe-io\n")  # they have it too
             (STATE / f"{root.name}.key").touch()
