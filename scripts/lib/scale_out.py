@@ -214,6 +214,6 @@ def run(programs, model, images, balancer, callers, answers, report=lambda text:
             "answered": prometheus.by_instance(f"sum by (instance) (increase({ok}}}[{span}s]))", after),
             "codes": {dict(labels)["code"]: count for labels, count in prometheus.query(
                 f'sum by (code) (increase(objectdino_requests_total{{method="Ground"}}[{span}s])) > 0', after).items()},
-            "fewest_up": prometheus.number(f"min_over_time(sum(up)[{span}s:1s])", after),
+            "fewest_up": prometheus.number(f"min_over_time(sum(up)[{int(done - begin)}s:1s])", done),
             "restarts": prometheus.by_instance(f"changes(process_start_time_seconds[{span}s])", after),
         }
