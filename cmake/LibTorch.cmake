@@ -44,4 +44,8 @@ if(OBJECTDINO_CUDA)
   find_library(LIBTORCH_torch_cuda torch_cuda PATHS ${torch_root}/lib NO_DEFAULT_PATH NO_CACHE REQUIRED)
   target_link_options(objectdino_torch INTERFACE -Wl,--no-as-needed ${LIBTORCH_torch_cuda} -Wl,--as-needed)
 endif()
+# For cmake/Install.cmake.
+set(OBJECTDINO_TORCH_LIBRARY_DIR ${torch_root}/lib)
+file(GLOB OBJECTDINO_TORCH_LICENSES ${torch_root}-*.dist-info/licenses/LICENSE ${torch_root}-*.dist-info/licenses/NOTICE
+     ${torch_root}/LICENSE ${torch_root}/NOTICE)
 message(STATUS "LibTorch ${torch_version} in ${torch_root}")

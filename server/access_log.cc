@@ -8,7 +8,7 @@ namespace objectdino {
 void LogOutcome(const CallFacts& call, const GroundJob& job, const absl::Status& status,
                 const WireStatus& wire, absl::Duration wall, EventLog& log) {
   const StageTimings& stages = job.times.stages;
-  nlohmann::ordered_json line = {{"id", job.request->request_id()},
+  nlohmann::ordered_json line = {{"id", job.exchange.question.request_id},
                                  {"method", call.method},
                                  {"peer", call.peer},
                                  {"code", CodeName(wire.status)},
@@ -22,11 +22,12 @@ void LogOutcome(const CallFacts& call, const GroundJob& job, const absl::Status&
                                  {"masks_ms", stages.masks_ms},
                                  {"encode_ms", job.times.encode_ms},
                                  {"batch_size", job.batch_size},
-                                 {"request_bytes", job.request->ByteSizeLong()}};
+                                 {"request_bytes", job.exchange.request.ByteSizeLong()}};
+  if (job.exchange.regions != nullptr) line["regions"] = job.exchange.regions->size();
   if (!call.trace_id.empty()) line["trace_id"] = call.trace_id;
   if (status.ok()) {
-    line["response_bytes"] = job.response->ByteSizeLong();
-    line["objects"] = job.response->objects_size();
+    line["response_bytes"] = job.exchange.response.ByteSizeLong();
+    line["objects"] = job.exchange.grounding.objects_size();
   } else {
     line["message"] = std::string(status.message());
   }

@@ -15,7 +15,7 @@ namespace objectdino {
 
 // Who asked: the same for all images of a call.
 struct CallFacts {
-  const char* method = "";  // "Ground" or "StreamGround"
+  const char* method = "";  // the RPC's name
   std::string peer;
   std::string trace_id;  // of the traceparent header, 32 hex digits; empty without
 };

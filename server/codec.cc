@@ -7,13 +7,12 @@
 #include "absl/strings/str_cat.h"
 
 #include "core/math/rle.h"
+#include "server/embedding_space.h"
 #include "server/heads_codec.h"
 #include "server/tensor_codec.h"
 
 namespace objectdino {
 namespace {
-
-constexpr size_t kSpaceDigestCharacters = 12;  // of the weights' SHA-256, as in Git
 
 v1::Warning::Code EncodeWarningCode(WarningCode code) {
   switch (code) {
@@ -29,6 +28,8 @@ v1::Warning::Code EncodeWarningCode(WarningCode code) {
       return v1::Warning::CODE_TRUNCATED_IMAGE;
     case WarningCode::kNoClearObject:
       return v1::Warning::CODE_NO_CLEAR_OBJECT;
+    case WarningCode::kUnmeasuredDefaults:
+      return v1::Warning::CODE_UNMEASURED_DEFAULTS;
   }
   return v1::Warning::CODE_UNSPECIFIED;
 }
@@ -51,28 +52,10 @@ void SetSize(int height, int width, v1::Mask* mask) {
   mask->set_width(static_cast<uint32_t>(width));
 }
 
-// "10:0,3;11:1": heads by layer. `heads` is ascending.
-std::string HeadNames(absl::Span<const HeadRef> heads) {
-  std::string names;
-  int layer = -1;
-  for (const HeadRef& ref : heads) {
-    if (ref.layer == layer) {
-      absl::StrAppend(&names, ",", ref.head);
-    } else {
-      absl::StrAppend(&names, layer < 0 ? "" : ";", ref.layer, ":", ref.head);
-    }
-    layer = ref.layer;
-  }
-  return names;
-}
-
 // `pooling`: "patch" or "patch-mean".
 std::string Space(const Grounding& grounding, const ModelFacts& model, absl::string_view pooling) {
-  return absl::StrCat(model.name, "@", model.weights_sha256.substr(0, kSpaceDigestCharacters), "/",
-                      grounding.embedding_source == EmbeddingSource::kObjectHeads
-                          ? absl::StrCat("values[", HeadNames(grounding.heads), "]")
-                          : "final-norm",
-                      "/", pooling);
+  return absl::StrCat(EmbeddingSpace(grounding.embedding_source, grounding.heads, model), "/",
+                      pooling);
 }
 
 void EncodeGrid(const Grounding& grounding, v1::PatchGrid* grid) {
@@ -224,6 +207,28 @@ void EncodeGrounding(const Grounding& grounding, const ParsedRequest& request,
                response);
   }
   response->set_method(EncodeMethod(request.options.method));
+}
+
+void EncodeScore(const RegionScore& score, v1::RegionScore* out) {
+  const RegionReading& reading = score.reading;
+  out->set_score(static_cast<float>(score.score));
+  SetBox(score.box.x1, score.box.y1, score.box.x2, score.box.y2, out->mutable_box());
+  out->set_objectness_inside(static_cast<float>(reading.objectness_inside));
+  out->set_objectness_around(static_cast<float>(reading.objectness_around));
+  out->set_attention_inside(static_cast<float>(reading.attention_inside));
+  out->set_attention_outside(static_cast<float>(reading.attention_outside));
+  out->set_coverage(static_cast<float>(score.coverage));
+  if (score.best_object) {
+    v1::ObjectMatch* const match = out->mutable_best_object();
+    match->set_index(static_cast<uint32_t>(score.best_object->index));
+    match->set_iou(static_cast<float>(score.best_object->iou));
+    match->set_similarity(static_cast<float>(score.best_object->similarity));
+  }
+  if (score.query) {
+    v1::QueryMatch* const match = out->mutable_query();
+    match->set_patch_index(static_cast<uint32_t>(score.query->patch));
+    match->set_similarity(static_cast<float>(score.query->similarity));
+  }
 }
 
 }  // namespace objectdino

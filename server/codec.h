@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Grounding as a GroundResponse.
+// The core's results as messages.
 #ifndef OBJECTDINO_SERVER_CODEC_H_
 #define OBJECTDINO_SERVER_CODEC_H_
 
 #include "core/pipeline/grounding.h"
+#include "core/pipeline/verify.h"
 #include "objectdino/v1/grounding_service.pb.h"
 #include "server/engine.h"
 #include "server/ground_request.h"
@@ -15,6 +16,9 @@ namespace objectdino {
 void EncodeGrounding(const Grounding& grounding, const ParsedRequest& request,
                      const RequestImage& image, const ModelFacts& model,
                      v1::GroundResponse* response);
+
+// Into an empty message. Thread-safety: pure function.
+void EncodeScore(const RegionScore& score, v1::RegionScore* out);
 
 v1::Method EncodeMethod(Method method);
 v1::ModelRef EncodeModelRef(const ModelFacts& model);

@@ -22,6 +22,7 @@ constexpr int kMaxMessageMb = 2047;  // protobuf's own limit is 2 GiB - 1
 constexpr int kMaxMemoryMb = 1 << 20;
 constexpr int kMaxThreads = 1024;
 constexpr int kMaxQueue = WorkerPool::kMaxQueued;
+constexpr int kMaxRegions = 4096;
 constexpr int kHour = 3600;
 constexpr int kWeek = 7 * 24 * kHour;
 constexpr char kFooter[] =
@@ -57,9 +58,11 @@ std::string CheckDevice(const std::string& device) {
 
 void AddModelFlags(ServerConfig& config, FlagTable& flags) {
   flags.Group("Model");
-  flags.Add("--model", config.model, "Folder of the model, in Hugging Face layout")
+  flags
+      .Add("--model", config.model,
+           "Folder or file of the model; objectdino inspect says what it is")
       ->required()
-      ->type_name("DIR");
+      ->type_name("PATH");
   flags.Add("--device", config.device, "cpu, cuda or cuda:N")
       ->type_name("NAME")
       ->check(CLI::Validator(CheckDevice, ""));
@@ -133,6 +136,8 @@ void AddAdmissionFlags(Flags& all, FlagTable& flags) {
   flags.Add("--max-dimension", limits.max_dimension, 1, 1 << 20, "Height or width of an image");
   flags.Add("--max-input-size", limits.max_input_size, 1, GroundOptions::kMaxInputSize,
             "Largest input_size of a request, pixels of the network's input");
+  flags.Add("--max-regions", limits.max_regions, 1, kMaxRegions,
+            "Regions of a VerifyRegions request");
   flags.Add("--default-deadline-ms", all.config.default_deadline_ms, 0, kHour * 1000,
             "Deadline of a request that has none; 0 = none");
 }

@@ -35,7 +35,7 @@ struct BatchConfig {
 };
 
 struct ServerConfig {
-  std::string model;  // folder in Hugging Face layout
+  std::string model;  // folder or file of weights
   std::string device = "cpu";
   bool warm_up = true;  // one image through every lane before serving
 

@@ -10,14 +10,11 @@
 
 namespace objectdino {
 
-grpc::ServerUnaryReactor* GroundCall::Start(const ServiceParts& parts,
+grpc::ServerUnaryReactor* GroundCall::Start(const ServiceParts& parts, const char* method,
                                             grpc::CallbackServerContext* context,
-                                            const v1::GroundRequest* request,
-                                            v1::GroundResponse* response) {
-  auto* const call = new GroundCall(parts, context);
-  auto job = std::make_unique<GroundJob>(call->state_);
-  job->request = request;
-  job->response = response;
+                                            const Exchange& exchange) {
+  auto* const call = new GroundCall(parts, method, context);
+  auto job = std::make_unique<GroundJob>(call->state_, exchange);
   job->arrival = absl::Now();
   job->deadline = DeadlineOf(parts, *context, job->arrival);
   if (const absl::Status status = CheckToken(parts, *context); !status.ok()) {
@@ -27,13 +24,15 @@ grpc::ServerUnaryReactor* GroundCall::Start(const ServiceParts& parts,
   job->done = [call](std::unique_ptr<GroundJob> done, const absl::Status& status) {
     call->Answer(std::move(done), status);
   };
-  parts.log.Debug("ground.arrived", {{"id", request->request_id()}, {"peer", call->facts_.peer}});
+  parts.log.Debug("ground.arrived",
+                  {{"id", exchange.question.request_id}, {"peer", call->facts_.peer}});
   parts.pipeline.Submit(std::move(job));
   return call;
 }
 
-GroundCall::GroundCall(const ServiceParts& parts, grpc::CallbackServerContext* context)
-    : parts_(parts), context_(context), facts_(FactsOf("Ground", *context)) {}
+GroundCall::GroundCall(const ServiceParts& parts, const char* method,
+                       grpc::CallbackServerContext* context)
+    : parts_(parts), context_(context), facts_(FactsOf(method, *context)) {}
 
 // Records the outcome, then sends it. The call may be gone when Finish returns.
 void GroundCall::Answer(std::unique_ptr<GroundJob> job, const absl::Status& status) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One Ground RPC: a job for the pipeline, and its outcome as an answer.
+// One Ground or VerifyRegions RPC: a job for the pipeline, and its outcome as an answer.
 //
 // gRPC owns the call and deletes it in OnDone; nothing here blocks or computes.
 #ifndef OBJECTDINO_SERVER_GROUND_CALL_H_
@@ -11,8 +11,8 @@
 
 #include "absl/status/status.h"
 
-#include "objectdino/v1/grounding_service.pb.h"
 #include "server/access_log.h"
+#include "server/exchange.h"
 #include "server/ground_job.h"
 #include "server/service_parts.h"
 
@@ -20,14 +20,13 @@ namespace objectdino {
 
 class GroundCall final : public grpc::ServerUnaryReactor {
  public:
-  // The result is for gRPC to own.
-  static grpc::ServerUnaryReactor* Start(const ServiceParts& parts,
+  // The result is for gRPC to own. `method` is the RPC's name, a literal.
+  static grpc::ServerUnaryReactor* Start(const ServiceParts& parts, const char* method,
                                          grpc::CallbackServerContext* context,
-                                         const v1::GroundRequest* request,
-                                         v1::GroundResponse* response);
+                                         const Exchange& exchange);
 
  private:
-  GroundCall(const ServiceParts& parts, grpc::CallbackServerContext* context);
+  GroundCall(const ServiceParts& parts, const char* method, grpc::CallbackServerContext* context);
 
   void Answer(std::unique_ptr<GroundJob> job, const absl::Status& status);
   void OnCancel() override;  // may run beside the job

@@ -12,13 +12,15 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
 #include "core/batching/urgency.h"
 #include "core/pipeline/stages.h"
-#include "objectdino/v1/grounding_service.pb.h"
+#include "core/pipeline/verify.h"
+#include "server/exchange.h"
 #include "server/ground_request.h"
 #include "server/in_flight.h"
 
@@ -49,11 +51,11 @@ struct JobTimes {
 };
 
 struct GroundJob {
-  explicit GroundJob(std::shared_ptr<CallerState> state) : caller(std::move(state)) {}
+  GroundJob(std::shared_ptr<CallerState> state, const Exchange& messages)
+      : exchange(messages), caller(std::move(state)) {}
 
-  // Set by the caller. Both messages outlive the job; the response is written once, at the end.
-  const v1::GroundRequest* request = nullptr;
-  v1::GroundResponse* response = nullptr;
+  // Set by the caller. The messages outlive the job; the response is written once, at the end.
+  const Exchange exchange;
   absl::Time deadline = absl::InfiniteFuture();
   absl::Time arrival;
   const std::shared_ptr<CallerState> caller;
@@ -67,6 +69,7 @@ struct GroundJob {
   Cost cost;
   RequestImage image;  // its pixels go into `prepared`
   PreparedImage prepared;
+  std::vector<ClaimedRegion> regions;  // of VerifyRegions
   InferredImage inferred;
   absl::Time compute_until;  // later than that, its answer would miss the deadline
   bool computed = false;     // the forward pass was finished

@@ -2,6 +2,7 @@
 #include "server/ground_pipeline.h"
 
 #include <algorithm>
+#include <bit>
 #include <exception>
 #include <new>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "core/base/status_macros.h"
 #include "core/image/preprocess.h"
 #include "server/codec.h"
+#include "server/region_request.h"
 #include "server/request_error.h"
 
 namespace objectdino {
@@ -41,7 +43,23 @@ uint64_t Bucket(uint32_t work, const PatchGrid& grid) {
 uint32_t WorkOf(uint64_t bucket) { return static_cast<uint32_t>(bucket >> 32); }
 
 int64_t RequestBytes(const GroundJob& job) {
-  return static_cast<int64_t>(job.request->ByteSizeLong());
+  return static_cast<int64_t>(job.exchange.request.ByteSizeLong());
+}
+
+// What the regions take once they are read.
+int64_t RegionBytes(const GroundJob& job) {
+  const Regions* const regions = job.exchange.regions;
+  return regions == nullptr ? 0 : BytesOfRegions(*regions, job.cost.tokens);
+}
+
+// Regions are looked at after the forward pass, so only there they are work of another kind: by
+// the order of their number.
+uint64_t PostClass(const GroundJob& job) {
+  constexpr int kShift = 24;  // above the patches, below the work
+  const Regions* const regions = job.exchange.regions;
+  const uint64_t order =
+      regions == nullptr ? 0 : std::bit_width(static_cast<uint64_t>(regions->size()));
+  return job.cost.cost_class() | order << kShift;
 }
 
 // The post stage is about as long as its masks are large.
@@ -98,7 +116,13 @@ absl::Status GroundPipeline::Admit(GroundJob& job) {
     return absl::UnavailableError("the server is draining");
   }
   const ModelConfig& model = engine_.facts().config;
-  OBJECTDINO_ASSIGN_OR_RETURN(job.parsed, ParseGroundRequest(*job.request, model, limits_));
+  OBJECTDINO_ASSIGN_OR_RETURN(job.parsed,
+                              ParseGroundRequest(job.exchange.question, model, limits_));
+  if (job.exchange.regions != nullptr) {
+    OBJECTDINO_RETURN_IF_ERROR(
+        CheckRegions(*job.exchange.regions, job.parsed, engine_.facts(), limits_));
+    job.parsed.options.patch_embeddings = true;  // regions are compared by them
+  }
   const GroundOptions& options = job.parsed.options;
   job.cost = CostOf(options, ChoosePatchGrid(job.parsed.image_size, options.resize_mode,
                                              options.input_size, model.patch_size)
@@ -106,8 +130,8 @@ absl::Status GroundPipeline::Admit(GroundJob& job) {
   OBJECTDINO_RETURN_IF_ERROR(job.StillWanted(job.arrival));
 
   const ImageSize size = job.parsed.image_size;
-  auto place =
-      in_flight_.Enter(RequestBytes(job) + int64_t{size.height} * size.width * kBytesPerPixel);
+  auto place = in_flight_.Enter(RequestBytes(job) + RegionBytes(job) +
+                                int64_t{size.height} * size.width * kBytesPerPixel);
   if (!place.ok()) {
     metrics_.CountRejection(absl::IsUnavailable(place.status()) ? Rejection::kDraining
                                                                 : Rejection::kBytes);
@@ -136,7 +160,7 @@ absl::Status GroundPipeline::Admit(GroundJob& job) {
 }
 
 absl::Duration GroundPipeline::PostTime(const GroundJob& job) const {
-  return post_.Expected(job.cost.cost_class(), PostCost(job));
+  return post_.Expected(PostClass(job), PostCost(job));
 }
 
 void GroundPipeline::Cancel(CallerState& caller) {
@@ -168,7 +192,8 @@ void GroundPipeline::Decode(JobPtr job) {
 }
 
 absl::Status GroundPipeline::Prepare(GroundJob& job) {
-  OBJECTDINO_ASSIGN_OR_RETURN(job.image, ReadRequestImage(job.request->image(), job.parsed.decode));
+  OBJECTDINO_ASSIGN_OR_RETURN(job.image,
+                              ReadRequestImage(job.exchange.question.image, job.parsed.decode));
   job.times.stages.decode_ms = job.Lap();
   auto prepared = engine_.Prepare(std::exchange(job.image.image, {}), job.parsed.options);
   if (!prepared.ok()) {
@@ -178,7 +203,13 @@ absl::Status GroundPipeline::Prepare(GroundJob& job) {
   }
   job.prepared = *std::move(prepared);
   job.Lap();
-  job.place.Resize(RequestBytes(job) +
+  if (job.exchange.regions != nullptr) {
+    OBJECTDINO_ASSIGN_OR_RETURN(
+        job.regions,
+        ReadRegions(*job.exchange.regions, job.prepared.input.grid, job.prepared.size));
+    job.times.stages.decode_ms += job.Lap();
+  }
+  job.place.Resize(RequestBytes(job) + RegionBytes(job) +
                    static_cast<int64_t>(job.prepared.input.input.size() * sizeof(float) +
                                         job.prepared.image.rgb.size()));
   return absl::OkStatus();
@@ -290,28 +321,35 @@ void GroundPipeline::Post(JobPtr job) {
   const absl::Time start = job->mark;
   absl::Status status = Guard([&] { return Encode(*job); });
   if (absl::IsCancelled(status) && GaveUp(job, CancelPoint::kPost)) return;
-  if (status.ok()) post_.Observe(job->cost.cost_class(), PostCost(*job), absl::Now() - start);
+  if (status.ok()) post_.Observe(PostClass(*job), PostCost(*job), absl::Now() - start);
   GiveBack(std::move(job), std::move(status));
 }
 
 absl::Status GroundPipeline::Encode(GroundJob& job) {
-  const auto found =
-      engine_.Finish(std::exchange(job.prepared, {}), std::exchange(job.inferred, {}),
-                     [&job] { return !job.StillWanted(absl::Now()).ok(); });
+  auto found = engine_.Finish(std::exchange(job.prepared, {}), std::exchange(job.inferred, {}),
+                              [&job] { return !job.StillWanted(absl::Now()).ok(); });
   if (absl::IsOutOfRange(found.status())) return ResponseTooLarge(limits_.max_response_bytes);
   OBJECTDINO_RETURN_IF_ERROR(found.status());
-  const Grounding& grounding = *found;
+  Grounding& grounding = *found;
+  job.Lap();
+  std::vector<RegionScore> scores;
+  if (job.exchange.regions != nullptr) {
+    OBJECTDINO_RETURN_IF_ERROR(CheckSpaces(*job.exchange.regions, grounding, engine_.facts()));
+    scores = VerifyRegions(grounding, std::exchange(job.regions, {}));
+    grounding.timings.objects_ms += job.Lap();
+  }
   const double decode_ms = job.times.stages.decode_ms;
   StageTimings& stages = job.times.stages;
   stages = grounding.timings;
   stages.decode_ms = decode_ms;
   metrics_.CountResult(grounding);
-  job.Lap();
-  EncodeGrounding(grounding, job.parsed, job.image, engine_.facts(), job.response);
-  job.response->set_request_id(job.request->request_id());
+  v1::GroundResponse& answer = job.exchange.grounding;
+  EncodeGrounding(grounding, job.parsed, job.image, engine_.facts(), &answer);
+  answer.set_request_id(job.exchange.question.request_id);
+  for (const RegionScore& score : scores) EncodeScore(score, job.exchange.scores->Add());
   job.times.encode_ms = job.Lap();
 
-  v1::Timing* timing = job.response->mutable_timing();
+  v1::Timing* timing = answer.mutable_timing();
   timing->set_queue_ms(static_cast<float>(job.times.queue_ms));
   timing->set_decode_ms(static_cast<float>(decode_ms));
   timing->set_encode_ms(static_cast<float>(job.times.encode_ms));
@@ -324,7 +362,7 @@ absl::Status GroundPipeline::Encode(GroundJob& job) {
   if (job.parsed.options.pixel_masks) metrics_.ObserveStage(Stage::kMasks, stages.masks_ms);
   metrics_.ObserveStage(Stage::kEncode, job.times.encode_ms);
 
-  const auto bytes = static_cast<int64_t>(job.response->ByteSizeLong());
+  const auto bytes = static_cast<int64_t>(job.exchange.response.ByteSizeLong());
   if (bytes > limits_.max_response_bytes) return ResponseTooLarge(limits_.max_response_bytes);
   job.place.Resize(RequestBytes(job) + bytes);
   return absl::OkStatus();

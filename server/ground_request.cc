@@ -11,6 +11,7 @@
 
 #include "core/base/status_macros.h"
 #include "core/image/header.h"
+#include "core/pipeline/model_defaults.h"
 #include "server/option_choices.h"
 #include "server/request_error.h"
 
@@ -66,6 +67,9 @@ absl::Status ParseNumbers(const v1::GroundOptions& wire, const ModelConfig& mode
     }
     options.input_size = static_cast<int>(size) / model.patch_size * model.patch_size;
   }
+  options.chosen.input_size = wire.has_input_size();
+  options.chosen.head_selection =
+      wire.has_clusters() || wire.head_selection() != v1::HEAD_SELECTION_UNSPECIFIED;
   if (wire.has_seed()) options.seed = wire.seed();
   if (wire.has_mirror()) options.mirror = wire.mirror();
   if (wire.has_proposals()) options.proposals = wire.proposals();
@@ -149,21 +153,26 @@ absl::Status CheckRaw(const v1::RawImage& raw, const Limits& limits) {
   return absl::OkStatus();
 }
 
-absl::Status CheckEncoded(const std::string& bytes, const DecodeOptions& decode, ImageSize& size) {
+absl::Status CheckEncoded(const std::string& bytes, ParsedRequest& parsed) {
+  constexpr int kFirstTransposed = 5;  // of the EXIF orientations
   OBJECTDINO_ASSIGN_OR_RETURN(const ImageHeader header, ReadImageHeader(bytes));
-  size = header.stored_size;
-  return CheckImageHeader(header, decode);
+  const ImageSize size = header.stored_size;
+  const bool transposed =
+      parsed.decode.apply_orientation && header.exif_orientation >= kFirstTransposed;
+  parsed.image_size = size;
+  parsed.upright_size = transposed ? ImageSize{size.width, size.height} : size;
+  return CheckImageHeader(header, parsed.decode);
 }
 
 absl::Status CheckImage(const v1::Image& image, const Limits& limits, ParsedRequest& parsed) {
   switch (image.source_case()) {
     case v1::Image::kEncoded:
-      return WithField(CheckEncoded(image.encoded(), parsed.decode, parsed.image_size),
-                       "image.encoded");
+      return WithField(CheckEncoded(image.encoded(), parsed), "image.encoded");
     case v1::Image::kRaw:
       OBJECTDINO_RETURN_IF_ERROR(CheckRaw(image.raw(), limits));
       parsed.image_size = {static_cast<int>(image.raw().height()),
                            static_cast<int>(image.raw().width())};
+      parsed.upright_size = parsed.image_size;
       return absl::OkStatus();
     case v1::Image::SOURCE_NOT_SET:
       break;
@@ -175,25 +184,27 @@ absl::Status CheckImage(const v1::Image& image, const Limits& limits, ParsedRequ
 
 GroundOptions DefaultOptions(const ModelConfig& model, const Limits& limits) {
   GroundOptions options;
-  const int size = std::min(options.input_size, limits.max_input_size);
+  const ModelDefaults& defaults = DefaultsOf(model);
+  options.head_selection = defaults.head_selection.value;
+  const int size = std::min(defaults.input_size.value, limits.max_input_size);
   options.input_size = size / model.patch_size * model.patch_size;
   options.max_mask_bytes = limits.max_response_bytes;
   return options;
 }
 
-absl::StatusOr<ParsedRequest> ParseGroundRequest(const v1::GroundRequest& request,
+absl::StatusOr<ParsedRequest> ParseGroundRequest(const GroundQuestion& question,
                                                  const ModelConfig& model, const Limits& limits) {
-  if (request.request_id().size() > kMaxRequestIdBytes) {
+  if (question.request_id.size() > kMaxRequestIdBytes) {
     return FieldError("request_id", absl::StrCat("must be at most ", kMaxRequestIdBytes,
-                                                 " bytes, got ", request.request_id().size()));
+                                                 " bytes, got ", question.request_id.size()));
   }
   ParsedRequest parsed;
   parsed.options = DefaultOptions(model, limits);
   parsed.decode.max_pixels = limits.max_pixels;
   parsed.decode.max_dimension = limits.max_dimension;
-  OBJECTDINO_RETURN_IF_ERROR(ParseOptions(request.options(), model, limits, parsed));
-  OBJECTDINO_RETURN_IF_ERROR(ParseOrientation(request.image().orientation(), parsed.decode));
-  OBJECTDINO_RETURN_IF_ERROR(CheckImage(request.image(), limits, parsed));
+  OBJECTDINO_RETURN_IF_ERROR(ParseOptions(question.options, model, limits, parsed));
+  OBJECTDINO_RETURN_IF_ERROR(ParseOrientation(question.image.orientation(), parsed.decode));
+  OBJECTDINO_RETURN_IF_ERROR(CheckImage(question.image, limits, parsed));
   return parsed;
 }
 

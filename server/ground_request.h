@@ -33,15 +33,26 @@ struct ParsedRequest {
   GroundOptions options;
   DecodeOptions decode;
   ReplyOptions reply;
-  ImageSize image_size;  // as stored: before the orientation is applied
+  ImageSize image_size;    // as stored: before the orientation is applied
+  ImageSize upright_size;  // after
 };
 
-// Defaults of the core within this server's limits: what an unset option means.
+// Defaults for the model within this server's limits: what an unset option means.
 GroundOptions DefaultOptions(const ModelConfig& model, const Limits& limits);
+
+// What an RPC asks of one image: views into its request.
+struct GroundQuestion {
+  const v1::Image& image;
+  const v1::GroundOptions& options;
+  const std::string& request_id;
+};
+inline GroundQuestion QuestionOf(const v1::GroundRequest& request) {
+  return {request.image(), request.options(), request.request_id()};
+}
 
 // Everything that can be known without decoding. INVALID_ARGUMENT or UNIMPLEMENTED with the path of
 // the field. Cost: a scan of the image's header.
-absl::StatusOr<ParsedRequest> ParseGroundRequest(const v1::GroundRequest& request,
+absl::StatusOr<ParsedRequest> ParseGroundRequest(const GroundQuestion& question,
                                                  const ModelConfig& model, const Limits& limits);
 
 // The pixels of a request, and what the reply says of them.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/grounding_service.h"
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 #include "server/ground_call.h"
@@ -20,10 +19,6 @@ class EndedStream final
   void OnDone() override { delete this; }
 };
 
-absl::Status NotOffered(const char* method) {
-  return absl::UnimplementedError(absl::StrCat(method, " is not offered by this server yet"));
-}
-
 }  // namespace
 
 grpc::Status GroundingServiceImpl::Outcome(const char* method, const absl::Status& status,
@@ -37,7 +32,7 @@ grpc::Status GroundingServiceImpl::Outcome(const char* method, const absl::Statu
 grpc::ServerUnaryReactor* GroundingServiceImpl::Ground(grpc::CallbackServerContext* context,
                                                        const v1::GroundRequest* request,
                                                        v1::GroundResponse* response) {
-  return GroundCall::Start(parts_, context, request, response);
+  return GroundCall::Start(parts_, "Ground", context, Exchange(*request, response));
 }
 
 grpc::ServerBidiReactor<v1::StreamGroundRequest, v1::StreamGroundResponse>*
@@ -49,13 +44,9 @@ GroundingServiceImpl::StreamGround(grpc::CallbackServerContext* context) {
 }
 
 grpc::ServerUnaryReactor* GroundingServiceImpl::VerifyRegions(
-    grpc::CallbackServerContext* context, const v1::VerifyRegionsRequest* /*request*/,
-    v1::VerifyRegionsResponse* /*response*/) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  absl::Status status = CheckToken(parts_, *context);
-  if (status.ok()) status = NotOffered("VerifyRegions");
-  reactor->Finish(Outcome("VerifyRegions", status, absl::Now()));
-  return reactor;
+    grpc::CallbackServerContext* context, const v1::VerifyRegionsRequest* request,
+    v1::VerifyRegionsResponse* response) {
+  return GroundCall::Start(parts_, "VerifyRegions", context, Exchange(*request, response));
 }
 
 grpc::ServerUnaryReactor* GroundingServiceImpl::GetModelInfo(

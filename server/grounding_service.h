@@ -17,7 +17,6 @@ class GroundingServiceImpl final : public v1::GroundingService::CallbackService 
                                    v1::GroundResponse* response) override;
   grpc::ServerBidiReactor<v1::StreamGroundRequest, v1::StreamGroundResponse>* StreamGround(
       grpc::CallbackServerContext* context) override;
-  // UNIMPLEMENTED.
   grpc::ServerUnaryReactor* VerifyRegions(grpc::CallbackServerContext* context,
                                           const v1::VerifyRegionsRequest* request,
                                           v1::VerifyRegionsResponse* response) override;

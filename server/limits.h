@@ -18,6 +18,7 @@ struct Limits {
   int64_t max_response_bytes = int64_t{64} << 20;
   int max_queue = 64;                                 // images whose computation has not begun
   int64_t max_inflight_bytes = int64_t{1024} << 20;   // requests, pixels and answers of all
+  int max_regions = 256;                              // of a VerifyRegions request
   int max_input_size = GroundOptions::kMaxInputSize;  // pixels of the network's input
 };
 

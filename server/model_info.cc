@@ -44,8 +44,12 @@ v1::GroundOptions EncodeDefaults(const GroundOptions& options, const ReplyOption
 
 const char* FamilyName(ModelFamily family) {
   switch (family) {
+    case ModelFamily::kDino:
+      return "dino";
     case ModelFamily::kDinov2:
       return "dinov2";
+    case ModelFamily::kDinov3:
+      return "dinov3";
   }
   return "";
 }
@@ -58,6 +62,7 @@ v1::Limits EncodeLimits(const Limits& limits) {
   out.set_max_response_bytes(static_cast<uint64_t>(limits.max_response_bytes));
   out.set_max_queue(static_cast<uint32_t>(limits.max_queue));
   out.set_max_inflight_bytes(static_cast<uint64_t>(limits.max_inflight_bytes));
+  out.set_max_regions(static_cast<uint32_t>(limits.max_regions));
   out.set_max_input_size(static_cast<uint32_t>(limits.max_input_size));
   return out;
 }

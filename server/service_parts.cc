@@ -37,8 +37,9 @@ WireStatus RecordOutcome(const ServiceParts& parts, const CallFacts& call, const
   WireStatus wire = ToWireStatus(status);
   LogOutcome(call, job, status, wire, wall, parts.log);
   parts.metrics.ObserveRequest(call.method, CodeName(wire.status), absl::ToDoubleSeconds(wall));
-  parts.metrics.ObserveBytes(static_cast<int64_t>(job.request->ByteSizeLong()),
-                             status.ok() ? static_cast<int64_t>(job.response->ByteSizeLong()) : 0);
+  parts.metrics.ObserveBytes(
+      static_cast<int64_t>(job.exchange.request.ByteSizeLong()),
+      status.ok() ? static_cast<int64_t>(job.exchange.response.ByteSizeLong()) : 0);
   return wire;
 }
 

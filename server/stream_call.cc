@@ -81,9 +81,8 @@ void StreamCall::OnReadDone(bool ok) {
   }
   Do(next);
   if (item == nullptr) return;
-  auto job = std::make_unique<GroundJob>(item->state);
-  job->request = &item->request.request();
-  job->response = item->response.mutable_response();
+  auto job = std::make_unique<GroundJob>(
+      item->state, Exchange(item->request.request(), item->response.mutable_response()));
   job->arrival = absl::Now();
   job->deadline = DeadlineOf(parts_, *context_, job->arrival);
   if (!valid.ok()) {

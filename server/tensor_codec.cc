@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include <Eigen/Core>
 
 #include "core/base/status_macros.h"
@@ -25,6 +26,31 @@ std::string Bytes(absl::Span<const float> values) {
     out += sizeof(Narrow);
   }
   return bytes;
+}
+
+template <typename Narrow>
+std::vector<float> Widened(const std::string& bytes) {
+  std::vector<float> values;
+  values.reserve(bytes.size() / sizeof(Narrow));
+  for (size_t at = 0; at + sizeof(Narrow) <= bytes.size(); at += sizeof(Narrow)) {
+    Narrow narrow;
+    std::memcpy(&narrow, bytes.data() + at, sizeof(Narrow));
+    values.push_back(static_cast<float>(narrow));
+  }
+  return values;
+}
+
+// 0 for what is no type of floats.
+size_t BytesOf(v1::DataType dtype) {
+  switch (dtype) {
+    case v1::DATA_TYPE_F32:
+      return 4;
+    case v1::DATA_TYPE_F16:
+    case v1::DATA_TYPE_BF16:
+      return 2;
+    default:
+      return 0;
+  }
 }
 
 }  // namespace
@@ -48,6 +74,36 @@ v1::Tensor EncodeTensor(absl::Span<const float> values, std::initializer_list<in
       OBJECTDINO_CHECK(false);
   }
   return tensor;
+}
+
+absl::Status CheckTensor(const v1::Tensor& tensor) {
+  const size_t width = BytesOf(tensor.dtype());
+  if (width == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the tensor's dtype must be F32, F16 or BF16, got ", int{tensor.dtype()}));
+  }
+  // As a quotient, which cannot overflow.
+  size_t values = tensor.data().size() / width;
+  bool fits = tensor.data().size() % width == 0 && !tensor.shape().empty();
+  for (const uint32_t side : tensor.shape()) {
+    fits = fits && side > 0 && values % side == 0;
+    if (!fits) break;
+    values /= side;
+  }
+  if (fits && values == 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the tensor's data of ", tensor.data().size(),
+                                                 " bytes does not fit its shape and dtype"));
+}
+
+std::vector<float> DecodeTensor(const v1::Tensor& tensor) {
+  switch (tensor.dtype()) {
+    case v1::DATA_TYPE_F16:
+      return Widened<Eigen::half>(tensor.data());
+    case v1::DATA_TYPE_BF16:
+      return Widened<Eigen::bfloat16>(tensor.data());
+    default:
+      return Widened<float>(tensor.data());
+  }
 }
 
 }  // namespace objectdino

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 
 #include "objectdino/v1/grounding_service.pb.h"
@@ -16,6 +18,13 @@ namespace objectdino {
 // is F32, F16 or BF16; the product of `shape` is values.size(). Thread-safety: pure function.
 v1::Tensor EncodeTensor(absl::Span<const float> values, std::initializer_list<int> shape,
                         v1::DataType dtype);
+
+// INVALID_ARGUMENT: another type than F32, F16 and BF16, or data of another size than the shape
+// says. Takes no memory.
+absl::Status CheckTensor(const v1::Tensor& tensor);
+
+// The values, in row-major order. REQUIRES: CheckTensor accepts it.
+std::vector<float> DecodeTensor(const v1::Tensor& tensor);
 
 }  // namespace objectdino
 

@@ -54,6 +54,7 @@ absl::StatusOr<std::unique_ptr<GroundingClient>> GroundingClient::Connect(
   OBJECTDINO_ASSIGN_OR_RETURN(Security security, MakeSecurity(address, options.security));
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(options.max_response_bytes);
+  arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetServiceConfigJSON(ServiceConfig(options));
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 1);
   // gRPC forgets how to repeat a request larger than this; its default is smaller than a
@@ -98,6 +99,18 @@ absl::StatusOr<v1::GroundResponse> GroundingClient::Ground(std::string encoded,
   *request.mutable_options() = options;
   return Call<v1::GroundResponse>([&](auto* context, auto* response) {
     return grounding_->Ground(context, request, response);
+  });
+}
+
+absl::StatusOr<v1::VerifyRegionsResponse> GroundingClient::VerifyRegions(
+    std::string encoded, absl::Span<const v1::Region> regions,
+    const v1::GroundOptions& options) const {
+  v1::VerifyRegionsRequest request;
+  request.mutable_image()->set_encoded(std::move(encoded));
+  request.mutable_regions()->Assign(regions.begin(), regions.end());
+  *request.mutable_options() = options;
+  return Call<v1::VerifyRegionsResponse>([&](auto* context, auto* response) {
+    return grounding_->VerifyRegions(context, request, response);
   });
 }
 

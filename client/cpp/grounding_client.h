@@ -4,6 +4,8 @@
 // Every call has a finite deadline. Tried again, inside the deadline (Ground is pure, so this is
 // safe): UNAVAILABLE, at most kMaxAttempts times, with a growing pause; and RESOURCE_EXHAUSTED
 // where the server says when to come back, as often, after the pause that it asks for.
+// Where the target has several addresses (a headless Kubernetes Service, ipv4:A:PORT,B:PORT), calls
+// go to all of them in turn, and past those that cannot be reached.
 // Errors carry the gRPC code and the server's message; ErrorText() makes them one line.
 // Thread-safety: all calls may be made from any number of threads at once.
 //
@@ -19,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 #include "client/cpp/security.h"
@@ -45,6 +48,11 @@ class GroundingClient {
   // `encoded`: the bytes of a JPEG, PNG or WebP file. An unset option is the server's default.
   absl::StatusOr<v1::GroundResponse> Ground(std::string encoded,
                                             const v1::GroundOptions& options) const;
+
+  // Scores `regions` of the image, in their order.
+  absl::StatusOr<v1::VerifyRegionsResponse> VerifyRegions(std::string encoded,
+                                                          absl::Span<const v1::Region> regions,
+                                                          const v1::GroundOptions& options) const;
 
   absl::StatusOr<v1::GetModelInfoResponse> GetModelInfo() const;
 

@@ -31,6 +31,21 @@ std::string TimingText(const v1::Timing& t) {
       t.objects_ms(), t.masks_ms(), t.encode_ms());
 }
 
+std::string Heading(const std::string& file, const v1::GroundResponse& response) {
+  const v1::ImageInfo& image = response.image();
+  return absl::StrFormat("%s  %dx%d %s, %s, %s\n", file, image.width(), image.height(),
+                         image.format(), MethodName(response.method()),
+                         ModelName(response.model()));
+}
+
+std::string Footing(const v1::GroundResponse& response) {
+  std::string text = absl::StrCat("  time ", TimingText(response.timing()), "\n");
+  for (const v1::Warning& warning : response.warnings()) {
+    absl::StrAppend(&text, WarningText(warning));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string MethodName(v1::Method method) {
@@ -45,10 +60,7 @@ std::string WarningText(const v1::Warning& warning) {
 }
 
 std::string GroundingText(const std::string& file, const v1::GroundResponse& response) {
-  const v1::ImageInfo& image = response.image();
-  std::string text =
-      absl::StrFormat("%s  %dx%d %s, %s, %s\n", file, image.width(), image.height(), image.format(),
-                      MethodName(response.method()), ModelName(response.model()));
+  std::string text = Heading(file, response);
   if (response.objects().empty()) {
     absl::StrAppend(&text, "  no objects\n");
   } else {
@@ -61,11 +73,29 @@ std::string GroundingText(const std::string& file, const v1::GroundResponse& res
                           object.index() + 1, object.score(), box.x1(), box.y1(), box.x2(),
                           box.y2(), 100 * object.area_fraction());
   }
-  absl::StrAppend(&text, "  time ", TimingText(response.timing()), "\n");
-  for (const v1::Warning& warning : response.warnings()) {
-    absl::StrAppend(&text, WarningText(warning));
+  return text + Footing(response);
+}
+
+std::string VerificationText(const std::string& file, const v1::VerifyRegionsResponse& response) {
+  std::string text = Heading(file, response.grounding());
+  absl::StrAppendFormat(&text, "  %3s  %5s  %6s %6s  %7s  %6s %5s  %8s %8s %8s %8s\n", "#", "score",
+                        "inside", "around", "covered", "object", "IoU", "x1", "y1", "x2", "y2");
+  int number = 0;
+  for (const v1::RegionScore& score : response.scores()) {
+    const v1::Box& box = score.box();
+    absl::StrAppendFormat(&text, "  %3d  %5.2f  %6.2f %6.2f  %6.1f%%", ++number, score.score(),
+                          score.objectness_inside(), score.objectness_around(),
+                          100 * score.coverage());
+    if (score.has_best_object()) {
+      absl::StrAppendFormat(&text, "  %6d %5.2f", score.best_object().index() + 1,
+                            score.best_object().iou());
+    } else {
+      absl::StrAppendFormat(&text, "  %6s %5s", "-", "-");
+    }
+    absl::StrAppendFormat(&text, "  %8.1f %8.1f %8.1f %8.1f\n", box.x1(), box.y1(), box.x2(),
+                          box.y2());
   }
-  return text;
+  return text + Footing(response.grounding());
 }
 
 std::string ModelInfoText(const v1::GetModelInfoResponse& info) {
@@ -88,9 +118,10 @@ std::string ModelInfoText(const v1::GetModelInfoResponse& info) {
                       defaults.max_objects(), defaults.min_score()),
       absl::StrFormat(
           "limits    %d pixels, %d a side, input size %d, request %d bytes, response %d bytes, "
-          "%d requests waiting\n",
+          "%d regions, %d requests waiting\n",
           limits.max_pixels(), limits.max_dimension(), limits.max_input_size(),
-          limits.max_request_bytes(), limits.max_response_bytes(), limits.max_queue()));
+          limits.max_request_bytes(), limits.max_response_bytes(), limits.max_regions(),
+          limits.max_queue()));
 }
 
 }  // namespace objectdino

@@ -12,6 +12,10 @@ namespace objectdino {
 // The file and its size (width x height), a line an object, timings, warnings.
 std::string GroundingText(const std::string& file, const v1::GroundResponse& response);
 
+// The same with a line a region: its score, objectness inside and around, how much of it objects
+// cover, the object that fits it best (numbered as GroundingText does), and the box it was read in.
+std::string VerificationText(const std::string& file, const v1::VerifyRegionsResponse& response);
+
 // "object_dino" for METHOD_OBJECT_DINO.
 std::string MethodName(v1::Method method);
 

@@ -10,7 +10,6 @@
 #include "core/base/status_macros.h"
 #include "core/evaluation/corloc.h"
 #include "core/evaluation/moved_boxes.h"
-#include "core/objects/box_check.h"
 
 namespace objectdino {
 namespace {
@@ -55,20 +54,25 @@ absl::StatusOr<ImageRecord> RecordMasks(const Sample& sample, const Answer& answ
   return record;
 }
 
-absl::StatusOr<ImageRecord> RecordVerify(const Sample& sample, const Answer& answer) {
-  const Grounding& grounding = answer.grounding;
-  if (grounding.cls_attention.empty()) {
-    return absl::FailedPreconditionError("the answer has no CLS attention");
-  }
+absl::StatusOr<ImageRecord> RecordVerify(const Sample& sample, const Answer& answer,
+                                         CheckBoxes check) {
   ImageRecord record = RecordBoxes(answer);
   const std::vector<Box> truth = sample.Boxes();
-  const BoxCheck check(grounding.objectness, grounding.cls_attention, grounding.grid,
-                       grounding.image);
-  const std::vector<std::vector<Box>> moved = MovedBoxes(truth, grounding.image, sample.name);
+  const std::vector<std::vector<Box>> moved = MovedBoxes(truth, record.image, sample.name);
+  std::vector<Box> boxes;  // a true one, then its moved ones
   for (size_t i = 0; i < truth.size(); ++i) {
     if (moved[i].empty()) continue;
-    record.verify.true_scores.push_back(check.Score(truth[i]));
-    for (const Box& place : moved[i]) record.verify.moved_scores.push_back(check.Score(place));
+    boxes.push_back(truth[i]);
+    boxes.insert(boxes.end(), moved[i].begin(), moved[i].end());
+  }
+  OBJECTDINO_ASSIGN_OR_RETURN(const std::vector<double> rules, check(boxes));
+  auto rule = rules.begin();
+  for (const std::vector<Box>& places : moved) {
+    if (places.empty()) continue;
+    record.verify.true_scores.push_back(*rule++);
+    const auto end = rule + static_cast<std::ptrdiff_t>(places.size());
+    record.verify.moved_scores.insert(record.verify.moved_scores.end(), rule, end);
+    rule = end;
   }
   return record;
 }

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 #include "core/base/patch_grid.h"
 #include "core/evaluation/dataset.h"
@@ -29,7 +31,7 @@ struct MaskRecord {
   int largest = 0;             // the one with the largest area, the first of equals
 };
 
-// Scores of BoxCheck. A true box that has no legal other place is left out.
+// RegionReading::rule of boxes. A true box that has no legal other place is left out.
 struct VerifyRecord {
   std::vector<double> true_scores;
   std::vector<double> moved_scores;
@@ -47,8 +49,12 @@ ImageRecord RecordBoxes(const Answer& answer);
 // INVALID_ARGUMENT: an object without a mask, or a mask that does not fit the image.
 absl::StatusOr<ImageRecord> RecordMasks(const Sample& sample, const Answer& answer);
 
-// Places as MovedBoxes gives them. FAILED_PRECONDITION: the answer has no CLS attention.
-absl::StatusOr<ImageRecord> RecordVerify(const Sample& sample, const Answer& answer);
+// The rule of each box (core/objects/region_check.h), in their order.
+using CheckBoxes = absl::FunctionRef<absl::StatusOr<std::vector<double>>(absl::Span<const Box>)>;
+
+// Places as MovedBoxes gives them; `check` is asked once. Errors: those of `check`.
+absl::StatusOr<ImageRecord> RecordVerify(const Sample& sample, const Answer& answer,
+                                         CheckBoxes check);
 
 }  // namespace objectdino
 

@@ -13,9 +13,9 @@
 
 namespace objectdino {
 
-// The model's own CLS-to-patch attention of the last `layers` layers (scaled by 1/sqrt(d), softmax
-// over all tokens), mean over layers and heads, patches only, scaled to sum 1. `taps` holds every
-// layer of one image. [N], sums to 1.
+// The model's own CLS-to-patch attention of the last `layers` layers (after the tap's rotation,
+// scaled by 1/sqrt(d), softmax over all tokens), mean over layers and heads, patches only, scaled
+// to sum 1. `taps` holds every layer of one image. [N], sums to 1.
 std::vector<float> ClsAttention(absl::Span<const LayerTap> taps, int prefix_tokens, int layers = 2);
 
 }  // namespace objectdino

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/math/rle.h"
 
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -92,34 +93,42 @@ std::string EncodeCocoRle(absl::Span<const uint8_t> mask, int height, int width)
   return out;
 }
 
-absl::StatusOr<std::vector<uint8_t>> DecodeCocoRle(absl::string_view rle, int height, int width) {
+absl::Status VisitCocoRle(absl::string_view rle, int height, int width,
+                          absl::FunctionRef<void(int64_t begin, int64_t end)> run) {
   const int64_t pixels = int64_t{height} * width;
   if (height < 0 || width < 0 || pixels > std::numeric_limits<int>::max()) {
     return absl::InvalidArgumentError(absl::StrCat("RLE: size ", height, " x ", width));
   }
-  std::vector<int64_t> ends;  // of the runs, as positions down the columns
-  int64_t end = 0;
-  while (!rle.empty()) {
+  int64_t end = 0;                      // of the runs so far
+  std::array<int64_t, 2> counts = {0};  // of the last two runs, the older one first
+  for (int64_t n = 0; !rle.empty(); ++n) {
     OBJECTDINO_ASSIGN_OR_RETURN(int64_t count, TakeNumber(rle));
-    const size_t n = ends.size();
-    if (n > 2) count += ends[n - 2] - ends[n - 3];
+    if (n > 2) count += counts[0];
     if (count < 0 || count > pixels - end) {
       return absl::InvalidArgumentError(
           absl::StrCat("RLE: run ", n, " of ", count, " does not fit ", height, " x ", width));
     }
+    const bool inside = n % 2 == 1;
+    if (inside && count > 0) run(end, end + count);
     end += count;
-    ends.push_back(end);
+    counts = {counts[1], count};
   }
   if (end != pixels) {
     return absl::InvalidArgumentError(
         absl::StrCat("RLE: runs sum to ", end, ", not to ", height, " x ", width));
   }
-  std::vector<uint8_t> mask(static_cast<size_t>(pixels), 0);
-  for (size_t run = 1; run < ends.size(); run += 2) {  // every second run is inside
-    for (int64_t i = ends[run - 1]; i < ends[run]; ++i) {
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<uint8_t>> DecodeCocoRle(absl::string_view rle, int height, int width) {
+  // Looked through before the mask takes memory.
+  OBJECTDINO_RETURN_IF_ERROR(VisitCocoRle(rle, height, width, [](int64_t, int64_t) {}));
+  std::vector<uint8_t> mask(static_cast<size_t>(height) * static_cast<size_t>(width), 0);
+  OBJECTDINO_RETURN_IF_ERROR(VisitCocoRle(rle, height, width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
       mask[static_cast<size_t>(i % height * width + i / height)] = 1;
     }
-  }
+  }));
   return mask;
 }
 

@@ -44,7 +44,7 @@ absl::StatusOr<Grounding> Finish(PreparedImage& prepared, InferredImage& inferre
 
   Discovery found;  // objectness [N], regions
   if (!prepared.blank && !inferred.alike) {
-    OBJECTDINO_ASSIGN_OR_RETURN(found, DiscoverObjects(std::move(evidence), grid, options));
+    OBJECTDINO_ASSIGN_OR_RETURN(found, DiscoverObjects(std::move(evidence), grid, options, model));
   }
   found.objectness.resize(grid.size(), 0.0f);
   MoveTo(result.warnings, std::move(found.warnings));

@@ -106,9 +106,11 @@ absl::Status GroundOptions::Validate(const ModelConfig& model) const {
     return absl::InvalidArgumentError(
         absl::StrCat("temperature must be in (0, ", kMaxTemperature, "], got ", *temperature));
   }
+  const int max_input_size = IsQuadratic(*this)
+                                 ? std::min(kMaxQuadraticSide * model.patch_size, kMaxInputSize)
+                                 : kMaxInputSize;
   OBJECTDINO_RETURN_IF_ERROR(
-      CheckRange("input_size", input_size, model.patch_size,
-                 IsQuadratic(*this) ? kMaxQuadraticInputSize : kMaxInputSize));
+      CheckRange("input_size", input_size, model.patch_size, max_input_size));
   OBJECTDINO_RETURN_IF_ERROR(CheckRange("max_objects", max_objects, 1, 100));
   OBJECTDINO_RETURN_IF_ERROR(CheckRange("min_score", min_score, 0.0, 1.0));
   OBJECTDINO_RETURN_IF_ERROR(

@@ -55,6 +55,13 @@ enum class EmbeddingSource {
 // Of an encoded pixel mask: COCO compressed RLE, or a PNG file of one channel, 0 and 255.
 enum class MaskFormat { kCocoRle, kPng };
 
+// Which of the options with a default per model the caller set, to whatever value; how far the
+// others can be trusted: model_defaults.h. An affinity threshold was set where `tau` is.
+struct ChosenOptions {
+  bool input_size = false;
+  bool head_selection = false;  // or its clusters
+};
+
 // A plain value. Every field has a default; Validate names the field and the range that is broken.
 struct GroundOptions {
   Method method = Method::kObjectDino;
@@ -67,15 +74,14 @@ struct GroundOptions {
   // kObjectDinoPaper, no softmax at all (linear descriptors) for the others. Set, the descriptors
   // are exact, which takes an N x N map a head and component: O(L H N^2 d) instead of O(L H N d).
   std::optional<double> temperature;
-  int input_size = 224;  // pixels: side (square) or longest side (aspect), patch_size .. 1024, 560
-                         // where N x N maps are made
+  int input_size = 224;  // pixels: side (square) or longest side (aspect), patch_size .. 1024, 40
+                         // patches where N x N maps are made
   ResizeMode resize_mode = ResizeMode::kSquare;
   int max_objects = 10;  // 1 .. 100
   double min_score = 0;  // 0 .. 1, objects below are left out
   int min_patches = 0;   // 0 = 1 % of the patches (0.4 % from 400 patches on); regions smaller than
                          // this are left out (never the first)
-  double tau =
-      kTauOfMethod;  // affinity threshold of the cuts, -1 .. 1; kTauOfMethod = the method's default
+  double tau = kTauOfMethod;  // affinity threshold of the cuts, -1 .. 1; kTauOfMethod = see TauOf
   bool seed_rule =
       false;  // kObjectDinoCut: choose the side by the published seed rule instead of CLS attention
   bool mirror = false;     // kObjectDino, kClsAttention: average the map with that of the mirror
@@ -90,11 +96,12 @@ struct GroundOptions {
   MaskFormat mask_format = MaskFormat::kCocoRle;
   // Of all pixel masks of an image; where they would be larger, OUT_OF_RANGE ends the work.
   int64_t max_mask_bytes = std::numeric_limits<int64_t>::max();
+  ChosenOptions chosen = {};
 
   static constexpr double kTauOfMethod = -2;  // outside the valid range on purpose
   static constexpr int kMaxInputSize = 1024;
   // N x N maps, and the cuts' eigen solver can need O(N^3) on unlucky graphs.
-  static constexpr int kMaxQuadraticInputSize = 560;
+  static constexpr int kMaxQuadraticSide = 40;  // patches
 
   // The method chooses attention heads (by `head_selection`).
   bool SelectsHeads() const;

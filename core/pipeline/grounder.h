@@ -37,7 +37,7 @@
 namespace objectdino {
 
 struct GrounderOptions {
-  std::string model_dir;       // Hugging Face layout
+  std::string model_dir;       // a folder or file, see Checkpoint::Open
   std::string device = "cpu";  // "cpu", "cuda" or "cuda:<index>"
 };
 

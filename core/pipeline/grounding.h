@@ -29,12 +29,13 @@ struct GroundedObject {
 };
 
 enum class WarningCode {
-  kLowConfidence,   // a fallback was used: degenerate graph, or everything is like LOST's seed
-  kRandomWeights,   // the model's weights are random: for tests only
-  kImageTooSmall,   // a side of the image is smaller than a patch
-  kFirstFrameOnly,  // an animated image; only the first frame was used
-  kTruncatedImage,  // the file is cut short; what was there was used
-  kNoClearObject,   // one flat colour, patches that all look alike, or a map without contrast
+  kLowConfidence,       // a fallback was used: degenerate graph, or everything is like LOST's seed
+  kRandomWeights,       // the model's weights are random: for tests only
+  kImageTooSmall,       // a side of the image is smaller than a patch
+  kFirstFrameOnly,      // an animated image; only the first frame was used
+  kTruncatedImage,      // the file is cut short; what was there was used
+  kNoClearObject,       // one flat colour, patches that all look alike, or a map without contrast
+  kUnmeasuredDefaults,  // the answer rests on defaults that nobody measured with this model
 };
 
 struct Warning {

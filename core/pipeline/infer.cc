@@ -2,6 +2,7 @@
 #include "core/pipeline/infer.h"
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "ATen/ATen.h"
@@ -11,6 +12,7 @@
 #include "core/heads/object_map.h"
 #include "core/heads/similarity.h"
 #include "core/heads/to_vector.h"
+#include "core/pipeline/model_defaults.h"
 #include "core/pipeline/read_heads.h"
 #include "core/pipeline/stopwatch.h"
 #include "core/pipeline/torch_guard.h"
@@ -20,10 +22,6 @@ namespace {
 
 using Batch = absl::Span<const PreparedImage* const>;
 using Results = std::vector<absl::StatusOr<InferredImage>>;
-
-// Mean cosine of all pairs of final tokens from which on an image shows nothing that stands out: at
-// most 0.93 on 326 photographs, at least 0.94 on gray, noise and gradients (docs/discovery.md).
-constexpr double kAlikePatches = 0.94;
 
 // [B, 3, H, W]; borrows the input of a batch of one.
 at::Tensor InputTensor(Batch batch) {
@@ -50,16 +48,21 @@ std::vector<LayerTap> TapsOf(const ForwardResult& forward, int64_t index) {
   std::vector<LayerTap> taps;
   taps.reserve(forward.taps.size());
   for (const LayerTap& tap : forward.taps) {
-    taps.push_back({.layer = tap.layer, .qkv = tap.qkv.narrow(0, index, 1)});  // [1, T, 3, H, d]
+    taps.push_back({.layer = tap.layer,
+                    .qkv = tap.qkv.narrow(0, index, 1),  // [1, T, 3, H, d]
+                    .rotation = tap.rotation});
   }
   return taps;
 }
 
 // Nothing stands out, by what the network makes of the image: says so. `unit_tokens` is [N, D].
-bool AllAlike(const at::Tensor& unit_tokens, std::vector<Warning>& warnings) {
+bool AllAlike(const at::Tensor& unit_tokens, const ModelConfig& model,
+              std::vector<Warning>& warnings) {
+  const std::optional<double> threshold = DefaultsOf(model).alike_patches;
+  if (model.random_weights || !threshold) return false;
   // The mean of all pairs' cosines is the squared length of the mean vector.
   const double cosine = unit_tokens.mean(0).square().sum().item<double>();
-  if (cosine < kAlikePatches) return false;
+  if (cosine < *threshold) return false;
   warnings.push_back({WarningCode::kNoClearObject,
                       absl::StrFormat("all patches look alike (mean cosine %.3f)", cosine)});
   return true;
@@ -72,7 +75,7 @@ absl::StatusOr<InferredImage> ReadTokens(const at::Tensor& tokens, const Prepare
   const at::Tensor unit = UnitVectors(tokens.slice(0, model.prefix_tokens()));  // [N, D]
   inferred.tokens = ToVector(unit);
   OBJECTDINO_RETURN_IF_ERROR(CheckFinite(inferred.tokens));
-  inferred.alike = !image.blank && !model.random_weights && AllAlike(unit, inferred.warnings);
+  inferred.alike = !image.blank && AllAlike(unit, model, inferred.warnings);
   return inferred;
 }
 

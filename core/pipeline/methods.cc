@@ -14,14 +14,11 @@
 #include "core/objects/object_regions.h"
 #include "core/objects/otsu.h"
 #include "core/objects/recursive_cut.h"
+#include "core/pipeline/model_defaults.h"
 #include "core/pipeline/objects_of_map.h"
 
 namespace objectdino {
 namespace {
-
-constexpr double kTauCut = 0.6;          // DINOv2, measured (defaults.md section 2)
-constexpr double kTauPublished = -0.35;  // tuned by the authors for DINOv3
-constexpr double kTauTokenCut = 0.85;    // DINOv2, measured; the published 0.2 links every pair
 
 bool IsConstant(absl::Span<const float> map) {
   const auto [low, high] = std::minmax_element(map.begin(), map.end());
@@ -35,12 +32,11 @@ struct Cut {
   SideRule choose_side;
 };
 
-// Cuts the evidence's affinity, which must outlive the result, at options.tau or at the method's.
-absl::StatusOr<Cut> CutAffinity(const HeadEvidence& evidence, const PatchGrid& grid,
-                                const GroundOptions& options, double tau_of_method, bool seed_rule,
-                                std::vector<Warning>& warnings) {
+// Cuts the evidence's affinity, which must outlive the result.
+absl::StatusOr<Cut> CutAffinity(const HeadEvidence& evidence, const PatchGrid& grid, double tau,
+                                bool seed_rule, std::vector<Warning>& warnings) {
   Cut cut;
-  cut.options.tau = options.tau != GroundOptions::kTauOfMethod ? options.tau : tau_of_method;
+  cut.options.tau = tau;
   OBJECTDINO_ASSIGN_OR_RETURN(cut.first, CutGraph(evidence.affinity, grid.size(), cut.options));
   if (cut.first.degenerate) {
     warnings.push_back({WarningCode::kLowConfidence,
@@ -98,24 +94,23 @@ Discovery ClsAttentionAlone(HeadEvidence evidence, const PatchGrid& grid) {
 
 // OBJECT_DINO_CUT, OBJECT_DINO_PAPER.
 absl::StatusOr<Discovery> CutHeads(HeadEvidence evidence, const PatchGrid& grid,
-                                   const GroundOptions& options) {
+                                   const GroundOptions& options, double tau) {
   const bool paper = options.method == Method::kObjectDinoPaper;
   Discovery found;
   found.objectness = std::move(evidence.objectness);
   if (IsConstant(found.objectness)) return found;
-  OBJECTDINO_ASSIGN_OR_RETURN(const Cut cut,
-                              CutAffinity(evidence, grid, options, paper ? kTauPublished : kTauCut,
-                                          paper || options.seed_rule, found.warnings));
+  OBJECTDINO_ASSIGN_OR_RETURN(
+      const Cut cut, CutAffinity(evidence, grid, tau, paper || options.seed_rule, found.warnings));
   OBJECTDINO_RETURN_IF_ERROR(CutObjects(evidence, cut, grid, options, found));
   return found;
 }
 
 absl::StatusOr<Discovery> TokenCut(const HeadEvidence& evidence, const PatchGrid& grid,
-                                   const GroundOptions& options) {
+                                   const GroundOptions& options, double tau) {
   Discovery found;
   if (IsConstant(evidence.affinity)) return found;
-  OBJECTDINO_ASSIGN_OR_RETURN(const Cut cut, CutAffinity(evidence, grid, options, kTauTokenCut,
-                                                         /*seed_rule=*/true, found.warnings));
+  OBJECTDINO_ASSIGN_OR_RETURN(const Cut cut,
+                              CutAffinity(evidence, grid, tau, /*seed_rule=*/true, found.warnings));
   found.objectness = OrientedMap(cut.first.fiedler, SplitBySeed(cut.first.fiedler).seed);
   OBJECTDINO_RETURN_IF_ERROR(CutObjects(evidence, cut, grid, options, found));
   return found;
@@ -134,7 +129,7 @@ Discovery Lost(const HeadEvidence& evidence, const PatchGrid& grid) {
 }
 
 absl::StatusOr<Discovery> RunMethod(HeadEvidence evidence, const PatchGrid& grid,
-                                    const GroundOptions& options) {
+                                    const GroundOptions& options, const ModelConfig& model) {
   switch (options.method) {
     case Method::kObjectDino:
       return ObjectDino(std::move(evidence), grid, options);
@@ -142,9 +137,9 @@ absl::StatusOr<Discovery> RunMethod(HeadEvidence evidence, const PatchGrid& grid
       return ClsAttentionAlone(std::move(evidence), grid);
     case Method::kObjectDinoCut:
     case Method::kObjectDinoPaper:
-      return CutHeads(std::move(evidence), grid, options);
+      return CutHeads(std::move(evidence), grid, options, TauOf(options, model));
     case Method::kTokenCut:
-      return TokenCut(evidence, grid, options);
+      return TokenCut(evidence, grid, options, TauOf(options, model));
     case Method::kLost:
       return Lost(evidence, grid);
   }
@@ -154,8 +149,9 @@ absl::StatusOr<Discovery> RunMethod(HeadEvidence evidence, const PatchGrid& grid
 }  // namespace
 
 absl::StatusOr<Discovery> DiscoverObjects(HeadEvidence evidence, const PatchGrid& grid,
-                                          const GroundOptions& options) {
-  OBJECTDINO_ASSIGN_OR_RETURN(Discovery found, RunMethod(std::move(evidence), grid, options));
+                                          const GroundOptions& options, const ModelConfig& model) {
+  OBJECTDINO_ASSIGN_OR_RETURN(Discovery found,
+                              RunMethod(std::move(evidence), grid, options, model));
   if (IsConstant(found.objectness)) {
     found.objectness.assign(grid.size(), 0.0f);
     found.regions.clear();

@@ -28,6 +28,7 @@
 #include "core/pipeline/ground_options.h"
 #include "core/pipeline/grounding.h"
 #include "core/pipeline/head_evidence.h"
+#include "core/weights/model_config.h"
 
 namespace objectdino {
 
@@ -37,11 +38,11 @@ struct Discovery {
   std::vector<Warning> warnings;
 };
 
-// Runs options.method. LOW_CONFIDENCE warns of a cut of a degenerate graph and of LOST where every
-// patch is like the seed; NO_CLEAR_OBJECT of a map without contrast, which comes back as zeros,
-// without regions.
+// Runs options.method, with the model's defaults for what the options leave unset. LOW_CONFIDENCE
+// warns of a cut of a degenerate graph and of LOST where every patch is like the seed;
+// NO_CLEAR_OBJECT of a map without contrast, which comes back as zeros, without regions.
 absl::StatusOr<Discovery> DiscoverObjects(HeadEvidence evidence, const PatchGrid& grid,
-                                          const GroundOptions& options);
+                                          const GroundOptions& options, const ModelConfig& model);
 
 }  // namespace objectdino
 

@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 #include "core/base/status_macros.h"
 #include "core/pipeline/guard.h"
+#include "core/pipeline/model_defaults.h"
 #include "core/pipeline/stopwatch.h"
 
 namespace objectdino {
@@ -51,6 +54,9 @@ absl::StatusOr<PreparedImage> PrepareImage(const Image& image, const GroundOptio
     prepared.size = image.size();
     if (model.random_weights) {
       prepared.warnings.push_back({WarningCode::kRandomWeights, "the model's weights are random"});
+    }
+    if (std::string unmeasured = UnmeasuredDefaults(options, model); !unmeasured.empty()) {
+      prepared.warnings.push_back({WarningCode::kUnmeasuredDefaults, std::move(unmeasured)});
     }
     prepared.input = Preprocess(image, options.resize_mode, options.input_size, model.patch_size);
     prepared.blank = IsBlank(prepared.input, image, model.patch_size, prepared.warnings);

@@ -11,8 +11,8 @@ Block::Block(LayerNorm norm1, Attention attention, LayerNorm norm2, FeedForward 
       norm2_(std::move(norm2)),
       feed_forward_(std::move(feed_forward)) {}
 
-AttentionOutput Block::Forward(const at::Tensor& x) const {
-  AttentionOutput attended = attention_.Forward(norm1_.Forward(x), x);
+AttentionOutput Block::Forward(const at::Tensor& x, const Rotation& rotation) const {
+  AttentionOutput attended = attention_.Forward(norm1_.Forward(x), x, rotation);
   attended.sum = feed_forward_.Forward(norm2_.Forward(attended.sum), attended.sum);
   return attended;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One transformer block, pre-norm: x += attention(norm1(x)); x += feed_forward(norm2(x)).
 //
-// Layer scale does not appear: it is folded into the last linear layer of each branch when the
-// weights are loaded. Thread-safety: immutable after construction.
+// Layer scale does not appear: where a family has one, it is folded into the last linear layer of
+// each branch when the weights are loaded. Thread-safety: immutable after construction.
 #ifndef OBJECTDINO_CORE_VIT_BLOCK_H_
 #define OBJECTDINO_CORE_VIT_BLOCK_H_
 
@@ -19,7 +19,7 @@ class Block {
   Block(LayerNorm norm1, Attention attention, LayerNorm norm2, FeedForward feed_forward);
 
   // x [B, T, D] -> the block's output and the queries, keys and values of its attention.
-  AttentionOutput Forward(const at::Tensor& x) const;
+  AttentionOutput Forward(const at::Tensor& x, const Rotation& rotation = {}) const;
 
  private:
   LayerNorm norm1_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/vit/vision_transformer.h"
 
+#include <malloc.h>
 #include <utility>
 
 #include "ATen/Context.h"
@@ -13,7 +14,7 @@
 #include "c10/util/Exception.h"
 
 #include "core/base/status_macros.h"
-#include "core/vit/dinov2_weights.h"
+#include "core/vit/load_parts.h"
 
 namespace objectdino {
 namespace {
@@ -41,9 +42,23 @@ struct VisionTransformer::Layers {
   at::Device device;
   PatchEmbed patch_embed;
   EmbeddingTokens tokens;
-  std::unique_ptr<LearnedPosition> position;
+  Position position;
   std::vector<Block> blocks;
   LayerNorm final_norm;
+
+  // image [B, 3, rows * p, cols * p] -> [B, T, D]: CLS, registers, patches. Registers have no
+  // position.
+  at::Tensor Embed(const at::Tensor& image, int64_t rows, int64_t cols) const {
+    const int64_t batch = image.size(0);
+    const at::Tensor patches = patch_embed.Forward(image);      // [B, N, D]
+    const at::Tensor cls = tokens.cls.expand({batch, -1, -1});  // [B, 1, D]
+    at::Tensor x = at::cat({cls, patches}, 1);                  // [B, 1 + N, D]
+    if (position.learned) x.add_(position.learned->For(rows, cols));
+    if (!tokens.registers.defined()) return x;
+    const at::Tensor registers = tokens.registers.expand({batch, -1, -1});  // [B, R, D]
+    return at::cat({x.narrow(1, 0, 1), registers, x.narrow(1, 1, patches.size(1))},
+                   1);  // [B, T, D]
+  }
 };
 
 absl::StatusOr<std::unique_ptr<VisionTransformer>> VisionTransformer::Create(
@@ -52,13 +67,15 @@ absl::StatusOr<std::unique_ptr<VisionTransformer>> VisionTransformer::Create(
   OBJECTDINO_ASSIGN_OR_RETURN(const at::Device device, ParseDevice(device_name));
   OBJECTDINO_ASSIGN_OR_RETURN(PatchEmbed patch_embed, LoadPatchEmbed(checkpoint, device));
   OBJECTDINO_ASSIGN_OR_RETURN(EmbeddingTokens tokens, LoadEmbeddingTokens(checkpoint, device));
-  OBJECTDINO_ASSIGN_OR_RETURN(std::unique_ptr<LearnedPosition> position,
-                              LoadPosition(checkpoint, device));
+  OBJECTDINO_ASSIGN_OR_RETURN(Position position, LoadPosition(checkpoint, device));
   std::vector<Block> blocks;
   blocks.reserve(checkpoint.config().layers);
   for (int layer = 0; layer < checkpoint.config().layers; ++layer) {
     OBJECTDINO_ASSIGN_OR_RETURN(Block block, LoadBlock(checkpoint, layer, device));
     blocks.push_back(std::move(block));
+    // The originals of the packed weights leave holes in the heap that no later tensor fits into:
+    // up to half as much again as the weights.
+    malloc_trim(0);
   }
   OBJECTDINO_ASSIGN_OR_RETURN(LayerNorm final_norm, LoadFinalNorm(checkpoint, device));
   std::unique_ptr<Layers> layers(new Layers{device, std::move(patch_embed), std::move(tokens),
@@ -84,16 +101,11 @@ ForwardResult VisionTransformer::Forward(const at::Tensor& input,
               "input must be fp32 [B, 3, rows * ", patch, ", cols * ", patch, "], got ",
               input.sizes());
   const at::Tensor image = input.to(layers_->device);  // [B, 3, rows * p, cols * p]
-  const int64_t batch = image.size(0);
-
-  const at::Tensor patches = layers_->patch_embed.Forward(image);                // [B, N, D]
-  const at::Tensor cls = layers_->tokens.cls.expand({batch, -1, -1});            // [B, 1, D]
-  at::Tensor x = at::cat({cls, patches}, 1);                                     // [B, 1 + N, D]
-  x.add_(layers_->position->For(image.size(2) / patch, image.size(3) / patch));  // [B, 1 + N, D]
-  if (layers_->tokens.registers.defined()) {
-    const at::Tensor registers = layers_->tokens.registers.expand({batch, -1, -1});   // [B, R, D]
-    x = at::cat({x.narrow(1, 0, 1), registers, x.narrow(1, 1, patches.size(1))}, 1);  // [B, T, D]
-  }
+  const int64_t rows = image.size(2) / patch;
+  const int64_t cols = image.size(3) / patch;
+  at::Tensor x = layers_->Embed(image, rows, cols);  // [B, T, D]
+  Rotation rotation;
+  if (layers_->position.rotary) rotation = layers_->position.rotary->For(rows, cols);
 
   ForwardResult result;
   if (options.block_outputs) result.block_outputs.push_back(x);
@@ -102,9 +114,11 @@ ForwardResult VisionTransformer::Forward(const at::Tensor& input,
       result.stopped = true;
       return result;
     }
-    AttentionOutput output = layers_->blocks[layer].Forward(x);
+    AttentionOutput output = layers_->blocks[layer].Forward(x, rotation);
     x = std::move(output.sum);  // [B, T, D]
-    if (options.taps) result.taps.push_back({.layer = layer, .qkv = std::move(output.qkv)});
+    if (options.taps) {
+      result.taps.push_back({.layer = layer, .qkv = std::move(output.qkv), .rotation = rotation});
+    }
     if (options.block_outputs) result.block_outputs.push_back(x);
   }
   result.tokens = layers_->final_norm.Forward(x);  // [B, T, D]

@@ -2,6 +2,9 @@
 // The forward pass of a self-supervised vision transformer, with the queries, keys and values of
 // its layers tapped.
 //
+// One network for every family: the config says how positions come in, whether there are registers
+// and layer scales, and which feed-forward network there is (backbones.md 3).
+//
 // Letters: B batch, L layers, H heads, N patches, P prefix tokens (CLS, then registers), T = P + N
 // tokens, D width, d = D / H head dimension. Patches are row-major on the grid. Thread-safety:
 // immutable after Create; Forward may run concurrently on threads of one caller each. Cost: one
@@ -21,6 +24,7 @@
 #include "ATen/core/Tensor.h"
 #include "absl/status/statusor.h"
 
+#include "core/vit/rotary_position.h"
 #include "core/weights/checkpoint.h"
 #include "core/weights/model_config.h"
 
@@ -30,7 +34,8 @@ namespace objectdino {
 // before the 1/sqrt(d) scale: q = Wq x + bq, x = norm1 output (algorithm.md 1.2).
 struct LayerTap {
   int layer = 0;
-  at::Tensor qkv;  // [B, T, 3, H, d], index 0 = q, 1 = k, 2 = v; prefix tokens included
+  at::Tensor qkv;          // [B, T, 3, H, d], index 0 = q, 1 = k, 2 = v; prefix tokens included
+  Rotation rotation = {};  // what the attention then turns q and k by; the same for all B images
 };
 
 struct ForwardOptions {
@@ -64,7 +69,7 @@ class VisionTransformer {
   ForwardResult Forward(const at::Tensor& input, const ForwardOptions& options) const;
 
  private:
-  struct Layers;  // patch embedding, positions, blocks, final norm
+  struct Layers;  // patch embedding, tokens, positions, blocks, final norm
   VisionTransformer(ModelConfig config, std::unique_ptr<Layers> layers);
 
   ModelConfig config_;

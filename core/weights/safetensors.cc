@@ -2,15 +2,9 @@
 #include "core/weights/safetensors.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
-#include <fcntl.h>
 #include <limits>
 #include <optional>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -24,6 +18,7 @@ namespace {
 
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
+constexpr size_t kMaxSides = 64;  // so that a header's numbers take no more memory than its names
 
 constexpr DataType kDataTypes[] = {DataType::kF64, DataType::kF32, DataType::kF16, DataType::kBf16,
                                    DataType::kI64, DataType::kI32, DataType::kI16, DataType::kI8,
@@ -67,6 +62,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool number_unsigned(uint64_t value) override {
     if (numbers_ == nullptr) return Unexpected("a number");
     if (value > uint64_t{std::numeric_limits<int64_t>::max()}) return Unexpected("a huge number");
+    if (numbers_->size() >= kMaxSides) return Fail("more dimensions than any tensor has");
     numbers_->push_back(static_cast<int64_t>(value));
     return true;
   }
@@ -253,36 +249,14 @@ absl::StatusOr<SafetensorsTable> ParseSafetensors(absl::string_view bytes) {
 }
 
 absl::StatusOr<std::unique_ptr<SafetensorsFile>> SafetensorsFile::Open(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
-  struct stat info = {};
-  if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) {
-    close(file);
-    return absl::FailedPreconditionError(absl::StrCat(path, ": empty or not a regular file"));
-  }
-  const auto size = static_cast<size_t>(info.st_size);
-  void* map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
-  const int map_error = errno;
-  close(file);
-  if (map == MAP_FAILED) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, ": cannot be mapped: ", std::strerror(map_error)));
-  }
-  std::unique_ptr<SafetensorsFile> result(
-      new SafetensorsFile(absl::string_view(static_cast<const char*>(map), size)));
-  absl::StatusOr<SafetensorsTable> table = ParseSafetensors(result->bytes_);
+  OBJECTDINO_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, MappedFile::Open(path));
+  std::unique_ptr<SafetensorsFile> result(new SafetensorsFile(std::move(file)));
+  absl::StatusOr<SafetensorsTable> table = ParseSafetensors(result->bytes());
   if (!table.ok()) {
     return absl::Status(table.status().code(), absl::StrCat(path, ": ", table.status().message()));
   }
   result->table_ = *std::move(table);
   return result;
 }
-
-void SafetensorsFile::ReleasePages() const {
-  // Only advice, so a failure changes nothing; the pages are clean and come back from the file.
-  madvise(const_cast<char*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
-}
-
-SafetensorsFile::~SafetensorsFile() { munmap(const_cast<char*>(bytes_.data()), bytes_.size()); }
 
 }  // namespace objectdino

@@ -12,11 +12,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "core/weights/mapped_file.h"
 #include "core/weights/tensor_file.h"
 
 namespace objectdino {
@@ -35,20 +37,14 @@ class SafetensorsFile {
   // NOT_FOUND when the file cannot be opened, FAILED_PRECONDITION when it is malformed; the message
   // starts with `path`.
   static absl::StatusOr<std::unique_ptr<SafetensorsFile>> Open(const std::string& path);
-  ~SafetensorsFile();
-  SafetensorsFile(const SafetensorsFile&) = delete;
-  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
   const SafetensorsTable& table() const { return table_; }
-  absl::string_view bytes() const { return bytes_; }  // the whole file
-  // Takes the bytes read so far off this process's resident memory; reading them again is fine and
-  // costs page faults.
-  void ReleasePages() const;
+  absl::string_view bytes() const { return file_->bytes(); }  // the whole file
 
  private:
-  explicit SafetensorsFile(absl::string_view bytes) : bytes_(bytes) {}
+  explicit SafetensorsFile(std::unique_ptr<MappedFile> file) : file_(std::move(file)) {}
 
-  absl::string_view bytes_;  // the map; unmapped in the destructor
+  std::unique_ptr<MappedFile> file_;
   SafetensorsTable table_;
 };
 

@@ -55,7 +55,10 @@ const char* DataTypeName(DataType type) {
 }
 
 int64_t TensorView::element_count() const {
-  return static_cast<int64_t>(bytes.size()) / DataTypeSize(type);
+  if (bytes.empty()) return 0;
+  int64_t count = 1;
+  for (const int64_t side : shape) count *= side;
+  return count;
 }
 
 std::string DescribeTensor(const TensorView& tensor) {

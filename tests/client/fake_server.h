@@ -56,6 +56,21 @@ class FakeServer : public v1::GroundingService::Service, public grpc::health::v1
     return answer_(*context, *request, *response);
   }
 
+  // The answer is the grounding; region i scores i / 8, in its own box.
+  grpc::Status VerifyRegions(grpc::ServerContext* context, const v1::VerifyRegionsRequest* request,
+                             v1::VerifyRegionsResponse* response) override {
+    v1::GroundRequest ground;
+    *ground.mutable_image() = request->image();
+    *ground.mutable_options() = request->options();
+    const grpc::Status status = Ground(context, &ground, response->mutable_grounding());
+    for (const v1::Region& region : request->regions()) {
+      v1::RegionScore* score = response->add_scores();
+      score->set_score(static_cast<float>(response->scores_size() - 1) / 8);
+      *score->mutable_box() = region.box();
+    }
+    return status;
+  }
+
   grpc::Status StreamGround(grpc::ServerContext* context,
                             grpc::ServerReaderWriter<v1::StreamGroundResponse,
                                                      v1::StreamGroundRequest>* stream) override {

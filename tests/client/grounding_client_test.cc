@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
+#include <vector>
 
 #include "absl/time/clock.h"
 
@@ -43,6 +44,33 @@ TEST(GroundingClientTest, Ground_ServerAnswers_BytesAndOptionsArriveAndResponseC
   ASSERT_THAT(response, IsOk());
   EXPECT_EQ(response->request_id(), "bytes");
   EXPECT_EQ(response->method(), v1::METHOD_OBJECT_DINO_CUT);
+}
+
+TEST(GroundingClientTest, VerifyRegions_ServerAnswers_ScoresComeBackInOrder) {
+  const FakeServer server(
+      [](auto&, const v1::GroundRequest& request, v1::GroundResponse& response) {
+        response.set_request_id(request.image().encoded());
+        response.set_method(request.options().method());
+        return grpc::Status::OK;
+      });
+  std::vector<v1::Region> regions(2);
+  regions[0].mutable_box()->set_x2(3);
+  regions[1].mutable_point()->set_x(4);
+  v1::GroundOptions options;
+  options.set_method(v1::METHOD_LOST);
+  const auto response = ConnectTo(server.address())->VerifyRegions("bytes", regions, options);
+  ASSERT_THAT(response, IsOk());
+  ASSERT_EQ(response->scores_size(), 2);
+  EXPECT_EQ(response->scores(0).box().x2(), 3);
+  EXPECT_EQ(response->scores(1).score(), 0.125F);
+  EXPECT_EQ(response->grounding().request_id(), "bytes");
+  EXPECT_EQ(response->grounding().method(), v1::METHOD_LOST);
+}
+
+TEST(GroundingClientTest, VerifyRegions_Refused_StatusComesBack) {
+  const FakeServer server(Fail(grpc::StatusCode::INVALID_ARGUMENT, "regions must be 1 to 256"));
+  EXPECT_THAT(ConnectTo(server.address())->VerifyRegions("x", {}, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "regions must be 1 to 256"));
 }
 
 TEST(GroundingClientTest, Ground_DeadlinePasses_DeadlineExceeded) {

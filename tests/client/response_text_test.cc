@@ -60,6 +60,30 @@ TEST(ResponseTextTest, GroundingText_Warning_CodeAndMessage) {
               HasSubstr("  warning RANDOM_WEIGHTS: not trained\n"));
 }
 
+TEST(ResponseTextTest, VerificationText_Region_ScoreReadingsAndBestObject) {
+  v1::VerifyRegionsResponse response;
+  *response.mutable_grounding() = Example();
+  v1::RegionScore* score = response.add_scores();
+  score->set_score(0.875F);
+  score->set_objectness_inside(0.5F);
+  score->set_objectness_around(0.25F);
+  score->set_coverage(0.75F);
+  score->mutable_box()->set_x2(30);
+  score->mutable_box()->set_y2(40.5F);
+  score->mutable_best_object()->set_index(2);
+  score->mutable_best_object()->set_iou(0.5F);
+  response.add_scores()->mutable_box()->set_x2(1);
+  const std::string text = VerificationText("a.jpg", response);
+  EXPECT_THAT(text, HasSubstr("a.jpg  640x480 jpeg, object_dino_cut, m"));
+  EXPECT_THAT(text,
+              HasSubstr("    1   0.88    0.50   0.25    75.0%       3  0.50       0.0      0.0"
+                        "     30.0     40.5\n"));
+  EXPECT_THAT(text,
+              HasSubstr("    2   0.00    0.00   0.00     0.0%       -     -       0.0      0.0"
+                        "      1.0      0.0\n"));
+  EXPECT_THAT(text, HasSubstr("time 3.5 ms"));
+}
+
 TEST(ResponseTextTest, ModelInfoText_RandomWeights_SaysSo) {
   v1::GetModelInfoResponse info;
   info.set_random_weights(true);

@@ -90,6 +90,53 @@ class RunTest : public ::testing::Test {
   std::atomic<bool> interrupted_ = false;
 };
 
+TEST_F(RunTest, Verify_BoxesThenPoints_AreScoredInThatOrder) {
+  const std::string file = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"verify", "--server", server_.address(), "--point", "3,4.5", "--box", "1,2,3,4",
+                 "--box", "5,6,7.5,8", file, "--json", "--method", "lost"}),
+            kExitOk)
+      << err_.str();
+  const auto document = nlohmann::json::parse(out_.str());
+  EXPECT_EQ(document["file"], file);
+  ASSERT_EQ(document["scores"].size(), 3U);
+  EXPECT_EQ(document["scores"][1]["box"]["x2"], 7.5);
+  EXPECT_EQ(document["scores"][2]["score"], 0.25);
+  EXPECT_EQ(document["grounding"]["method"], "METHOD_LOST");
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(RunTest, Verify_Table_HasALineARegion) {
+  const std::string file = AddFile("a.png", png_);
+  EXPECT_EQ(Run({"verify", file, "--server", server_.address(), "--box", "1,2,3,4"}), kExitOk);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("a.png  12x10"), HasSubstr(" covered ")));
+}
+
+TEST_F(RunTest, Verify_BadArguments_AreWrongUsage) {
+  const std::string file = AddFile("a.png", png_);
+  const std::vector<std::string> none;
+  for (const std::vector<std::string>& regions : {none,
+                                                  {"--box", "1,2,3"},
+                                                  {"--box", "1,2,3,x"},
+                                                  {"--box", "1,2,3,inf"},
+                                                  {"--point", "1"},
+                                                  {"--point", "1,2,3"}}) {
+    std::vector<std::string> arguments = {"verify", file, "--server", server_.address()};
+    arguments.insert(arguments.end(), regions.begin(), regions.end());
+    EXPECT_EQ(Run(arguments), kExitUsage) << ::testing::PrintToString(regions);
+    EXPECT_THAT(err_.str(), StartsWith("objectdino: "));
+    EXPECT_EQ(Lines(err_.str()), 1);
+  }
+  EXPECT_EQ(server_.calls(), 0);
+}
+
+TEST_F(RunTest, Verify_Refused_IsAnErrorInTheDocument) {
+  const std::string file = AddFile("a.png", kBadBytes);
+  EXPECT_EQ(Run({"verify", file, "--server", server_.address(), "--box", "1,2,3,4", "--json"}),
+            kExitFailed);
+  EXPECT_EQ(nlohmann::json::parse(out_.str())["error"]["code"], "INVALID_ARGUMENT");
+  EXPECT_THAT(err_.str(), HasSubstr("not a JPEG"));
+}
+
 TEST_F(RunTest, Ground_OneImage_TableOnStdoutNothingElse) {
   EXPECT_EQ(Ground({AddFile("a.png", png_)}), kExitOk);
   EXPECT_THAT(out_.str(),
@@ -158,7 +205,8 @@ TEST_F(RunTest, Ground_Masks_AsksForThemAndWritesOneFileAnObject) {
         return grpc::Status::OK;
       });
   const fs::path out = folder_ / "new" / "out";
-  EXPECT_EQ(Run({"ground", "--server", server.address(), AddFile("a.png", png_), "--masks",
+  const std::string png = *EncodePng({2, 3, std::vector<uint8_t>(18, 100)});
+  EXPECT_EQ(Run({"ground", "--server", server.address(), AddFile("a.png", png), "--masks",
                  out.string()}),
             kExitOk);
   for (const char* name : {"a.0.png", "a.1.png"}) {
@@ -175,6 +223,8 @@ TEST_F(RunTest, Ground_Masks_AsksForThemAndWritesOneFileAnObject) {
 TEST_F(RunTest, Ground_MaskOfAnotherSize_FailsThatImage) {
   FakeServer server(
       [](grpc::ServerContext&, const v1::GroundRequest&, v1::GroundResponse& response) {
+        response.mutable_image()->set_height(10);
+        response.mutable_image()->set_width(12);
         response.add_objects()->mutable_pixel_mask()->set_height(2);
         return grpc::Status::OK;
       });

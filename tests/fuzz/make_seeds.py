@@ -47,6 +47,33 @@ def requests():
     yield "highlight", pb.GroundOptions(highlight=pb.Highlight(style=pb.Highlight.STYLE_JET))
 
 
+def regions():
+    """VerifyRegionsRequests whose image the target replaces by one of 4 x 6 pixels."""
+    pb = messages()
+
+    def request(*regions, **options):
+        return pb.VerifyRegionsRequest(regions=regions, options=pb.GroundOptions(**options))
+
+    def query(values, dtype=pb.DATA_TYPE_F32, space="", shape=(4,)):
+        return pb.Region(query=pb.Embedding(values=pb.Tensor(dtype=dtype, shape=shape, data=values), space=space))
+
+    box, point = pb.Region(box=pb.Box(x1=1, y1=1, x2=5, y2=3)), pb.Region(point=pb.Point(x=6, y=4))
+    mask = pb.Region(mask=pb.Mask(height=4, width=6, coco_rle=b"55>"))
+    floats = struct.pack("<4f", 1, 0, -1, 2)
+    yield "box", request(box)
+    yield "all_kinds", request(box, point, mask, query(floats))
+    yield "box_outside", request(pb.Region(box=pb.Box(x1=7, y1=0, x2=9, y2=3)))
+    yield "box_not_finite", request(pb.Region(box=pb.Box(x1=float("nan"), y2=float("inf"))))
+    yield "box_sliver", request(pb.Region(box=pb.Box(x1=1, y1=1, x2=1.0000001, y2=1.0000001)))
+    yield "mask_of_another_size", request(pb.Region(mask=pb.Mask(height=2**31, width=2**31, coco_rle=b"0")))
+    yield "mask_damaged", request(pb.Region(mask=pb.Mask(height=4, width=6, coco_rle=b"55>o")))
+    yield "mask_png", request(pb.Region(mask=pb.Mask(height=4, width=6, png=b"png")))
+    yield "query_f16", request(query(floats[:8], pb.DATA_TYPE_F16, "fuzz@aaaaaaaaaaaa/final-norm/patch"))
+    yield "query_of_heads", request(query(floats), embedding_source=pb.EMBEDDING_SOURCE_OBJECT_HEADS)
+    yield "query_overflows", request(query(b"", shape=(2**31, 2**31, 4)))
+    yield "empty", request()
+
+
 def safetensors():
     def file(header, data):
         text = json.dumps(header).encode()
@@ -70,7 +97,7 @@ def rle():
 
 
 def main():
-    for name, seeds in (("request", requests), ("safetensors", safetensors), ("rle", rle)):
+    for name, seeds in (("request", requests), ("regions", regions), ("safetensors", safetensors), ("rle", rle)):
         folder = CORPUS / name
         folder.mkdir(exist_ok=True)
         for seed, content in seeds():

@@ -32,7 +32,8 @@ void Check(const objectdino::v1::GroundRequest& request) {
   objectdino::Limits limits;
   limits.max_pixels = 1 << 16;
   limits.max_dimension = 1 << 12;
-  const auto parsed = objectdino::ParseGroundRequest(request, model, limits);
+  const auto parsed =
+      objectdino::ParseGroundRequest(objectdino::QuestionOf(request), model, limits);
   if (!parsed.ok()) return CheckRefusal(parsed.status());
   const auto read = objectdino::ReadRequestImage(request.image(), parsed->decode);
   if (!read.ok()) return CheckRefusal(read.status());

@@ -25,8 +25,10 @@ from transformers.utils import logging
 
 import box_check
 import boxes
+import families
 import inputs
 import stages
+import weights_layouts
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMAT = "1"
@@ -247,6 +249,8 @@ def generate(tests: Path, real: Path | None, data: Path | None):
     write_tiny_model(golden / "tiny-registers", MODELS["tiny-registers"][0], 4, torch.float16)
     for name in ("tiny", "tiny-registers"):
         write_stages(golden, name, golden / name)
+    families.write_models(golden)
+    families.write(golden, save)
     if real:
         write_stages(golden, "dinov2-small", real)
     if real and data:
@@ -255,13 +259,14 @@ def generate(tests: Path, real: Path | None, data: Path | None):
     write_kmeans(golden / "kmeans.safetensors")
     write_rle(golden / "rle.json")
     write_box_check(golden / "box_check.json")
+    weights_layouts.write(golden / "layouts")
 
 
 def difference(a: Path, b: Path) -> str:
     """What differs between two files of one name beyond rounding; '' if nothing."""
     if not b.exists():
         return "missing"
-    if a.name in ("text.jpg", "truncated.jpg") or a.suffix == ".json":
+    if a.name in ("text.jpg", "truncated.jpg") or a.suffix in (".json", ".pth", ".bin"):
         return "" if a.read_bytes() == b.read_bytes() else "content"
     if "bomb" in a.name:  # never decoded; the packer may differ
         return "" if a.read_bytes()[:33] == b.read_bytes()[:33] and b.stat().st_size < 2**17 else "header or size"

@@ -36,6 +36,7 @@
 #include "core/pipeline/objects_of_map.h"
 #include "core/vit/vision_transformer.h"
 #include "core/weights/checkpoint.h"
+#include "core/weights/safetensors.h"
 
 namespace objectdino {
 namespace {

@@ -146,13 +146,12 @@ def stubs_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stubs(stubs_folder):
-    """The generated modules: messages and service."""
-    sys.path.insert(0, str(stubs_folder))
-    try:
-        return (importlib.import_module("objectdino.v1.grounding_service_pb2"),
-                importlib.import_module("objectdino.v1.grounding_service_pb2_grpc"))
-    finally:
-        sys.path.remove(str(stubs_folder))
+    """The generated modules: messages and service. They share the name objectdino with the package of client/python."""
+    import objectdino
+
+    objectdino.__path__.append(str(stubs_folder / "objectdino"))
+    return (importlib.import_module("objectdino.v1.grounding_service_pb2"),
+            importlib.import_module("objectdino.v1.grounding_service_pb2_grpc"))
 
 
 @pytest.fixture(scope="session")

@@ -355,22 +355,3 @@ def test_server_metrics_count_requests_by_outcome(cli, start_server):
     assert requests("OK") == 2
     assert requests("INVALID_ARGUMENT") == 1
     assert any(name.startswith("objectdino_request_seconds_bucket{") for name in running.scrape())
-
-
-# ---------------------------------------------------------------- Python users
-
-def test_python_example_prints_the_objects(server, stubs_folder, cli):
-    example = ROOT / "client" / "python" / "example.py"
-    done = subprocess.run([sys.executable, example, server.grpc, ASTRONAUT], capture_output=True, text=True,
-                          timeout=60, env=os.environ | {"PYTHONPATH": str(stubs_folder)})
-    assert done.returncode == 0, done.stderr
-    entry, = json.loads(cli("ground", ASTRONAUT, "--json", "--server", server.grpc).stdout)
-    assert entry["objects"], "nothing to compare"
-    assert done.stdout.splitlines() == [
-        "#{} {:.2f} {:.0f} {:.0f} {:.0f} {:.0f}".format(found["index"] + 1, found["score"], *found["box"].values())
-        for found in entry["objects"]]
-
-
-def test_readme_shows_the_example():
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert (ROOT / "client" / "python" / "example.py").read_text() in blocks

@@ -175,11 +175,31 @@ def test_another_result_than_the_pinned_one_is_refused(carrier, tmp_path, capsys
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("arguments", [["--revision", "main"], ["--no-such-flag"], ["stray"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--revision", "main"], ["--no-such-flag"], ["stray"], ["dino-vits16", "--hub", "facebook/dino-vits16"]],
+)
 def test_wrong_usage_is_one_clear_line(arguments, capsys):
     assert fetch_model.main(arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("objectdino: error: ") and error.count("\n") == 1
+
+
+def test_help_lists_every_model_with_licence_and_size():
+    result = subprocess.run([ROOT / "scripts" / "fetch_model", "--help"], capture_output=True, text=True, check=True)
+    assert len(fetch_model.MODELS) == 17
+    for model in fetch_model.MODELS:
+        (line,) = [line for line in result.stdout.splitlines() if line.split()[:1] == [model["name"]]]
+        assert model["weights"] in line and f" {model['megabytes']} MB" in line and model["licence"] in line
+    assert {model["licence"] for model in fetch_model.MODELS if model["weights"].startswith("DINOv3")} == {"DINOv3 License"}
+
+
+@pytest.mark.parametrize("model", fetch_model.MODELS[1:], ids=lambda model: model["name"])
+def test_a_model_that_is_not_fetched_here_is_explained(model, capsys):
+    assert fetch_model.main([model["name"]]) == 1
+    out = capsys.readouterr().out
+    assert f"facebook/{model['name']}" in out and str(ROOT / "models" / model["name"]) in out
+    assert ("accept its licence" in out) == (model["licence"] == "DINOv3 License")
 
 
 # ---- the hub ----------------------------------------------------------------------------------------------------
@@ -199,9 +219,15 @@ def test_shards_come_from_the_index():
         fetch_model.weight_files(listing[:2], lambda _: content)
 
 
-def test_a_repository_without_safetensors_is_refused():
+def test_the_older_kind_is_taken_where_there_is_no_other():
+    listing = ["config.json", "pytorch_model.bin", "model.safetensors"]
+    assert fetch_model.weight_files(listing, None) == ["model.safetensors"]
+    assert fetch_model.weight_files(listing[:2], None) == ["pytorch_model.bin"]
+
+
+def test_a_repository_without_weights_is_refused():
     with pytest.raises(fetch_model.FetchError, match=r"no model\.safetensors"):
-        fetch_model.weight_files(["config.json", "pytorch_model.bin"], None)
+        fetch_model.weight_files(["config.json", "tf_model.h5"], None)
 
 
 def test_a_complete_hub_model_needs_no_network(tmp_path, capsys):

@@ -374,3 +374,45 @@ def test_bad_data_files_are_bad_in_the_way_their_names_say():
             assert image.mode == mode and ("transparency" in image.info) == (name == "palette_alpha.png")
     with Image.open(DATA / "png16.png"):
         assert (DATA / "png16.png").read_bytes()[24:26] == bytes([16, 2])
+
+
+FAMILIES = {"tiny": 0, "tiny-registers": 4, "tiny-dino-16": 0, "tiny-dino-8": 0, "tiny-swiglu": 0,
+            "tiny-swiglu-registers": 4, "tiny-dinov3": 4, "tiny-dinov3-gated": 4}
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_family_file_starts_with_the_prefix_tokens_of_its_model(model):
+    import torch
+    from safetensors.torch import load_file as load_torch
+
+    weights = {k.removeprefix("embeddings."): v.to(torch.float32).numpy() for k, v in
+               load_torch(GOLDEN / model / "model.safetensors").items() if k.startswith("embeddings.")}
+    t = load_file(GOLDEN / f"{model}_family.safetensors")
+    assert (GOLDEN / f"{model}_family.safetensors").stat().st_size < 300_000
+    inputs = {key.split(".")[0] for key in t}
+    assert len(inputs) == 3
+    registers = FAMILIES[model]
+    position = weights["position_embeddings"][0, 0] if "position_embeddings" in weights else 0
+    for size in inputs:
+        corner = t[f"{size}.embeddings.corner"]
+        columns = corner.shape[1]
+        np.testing.assert_allclose(corner[0], (weights["cls_token"][0, 0] + position)[:columns], atol=1e-6)
+        if registers:
+            np.testing.assert_allclose(corner[1 : 1 + registers], weights["register_tokens"][0, :, :columns], atol=1e-6)
+        assert t[f"{size}.cls_attention"].sum() == pytest.approx(1, abs=1e-5)
+        assert np.abs(t[f"{size}.tokens.mean"] - t[f"{size}.embeddings.mean"]).max() > 0.1
+
+
+def test_rules_of_positions_agree_on_the_own_grid_alone():
+    t = load_file(GOLDEN / "positions.safetensors")
+    cases = [key.removeprefix("table.") for key in t if key.startswith("table.")]
+    assert len(cases) >= 7
+    for case in cases:
+        side, grid = case.split("_")
+        rows, cols = map(int, grid.split("x"))
+        by_rule = [t[f"{rule}.{case}"] for rule in ("offset", "size", "antialias")]
+        assert all(x.shape == (1, 1 + rows * cols, 3) for x in by_rule)
+        assert all((x[:, 0] == t[f"table.{case}"][:, 0]).all() for x in by_rule)
+        own = (rows, cols) == (int(side), int(side))
+        assert (np.abs(by_rule[0] - by_rule[1]).max() < 1e-6) == own
+        assert not own or (by_rule[1] == t[f"table.{case}"]).all()

@@ -124,6 +124,15 @@ def test_buf_curl_bad_image_is_refused(buf_curl):
     assert [detail["type"] for detail in error["details"]] == ["google.rpc.BadRequest"]
 
 
+def test_buf_curl_verify_scores_regions_and_grounds_as_ground_does(buf_curl, ground, server):
+    encoded = ASTRONAUT.read_bytes()
+    regions = [{"box": {"x1": 50, "y1": 60, "x2": 300, "y2": 400}}, {"point": {"x": 10, "y": 20}}]
+    answer = answer_of(buf_curl(f"/{SERVICE}/VerifyRegions", {
+        "image": {"encoded": base64.b64encode(encoded).decode()}, "regions": regions}))
+    assert len(answer["scores"]) == 2 and answer["scores"][0]["box"] == {"x1": 50, "y1": 60, "x2": 300, "y2": 400}
+    assert base64.b64decode(answer["grounding"]["objectness"]["data"]) == ground(server, encoded).objectness.data
+
+
 # ---- Node.js ----------------------------------------------------------------------------------------------------------
 
 def node_command(running, *arguments):

@@ -54,6 +54,20 @@ def test_box_check_reaches_the_bar():
     assert best["true_kept"] >= 85 and best["moved_kept"] <= 20, best
 
 
+def test_box_check_over_the_wire_is_that_of_the_process(real_server):
+    """More regions an image than a request may have, on some images of coco128."""
+    need(DATA / "coco128")
+    arguments = ("verify", f"yolo:{DATA / 'coco128'}", "--methods", "object_dino", "--limit", "40")
+    here = figures(*arguments)["object_dino"]
+    done = subprocess.run([BIN / "objectdino-eval", "verify", "--data", arguments[1], *arguments[2:], "--json", "--server",
+                           real_server.grpc], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    there = {row["method"]: row for row in json.loads(done.stdout)}["object_dino"]
+    assert (there["true"], there["moved"]) == (here["true"], here["moved"]) and here["true"] > 100
+    assert there["auroc"] == pytest.approx(here["auroc"], abs=1e-4)
+    assert there["true_kept"] == pytest.approx(here["true_kept"], abs=0.2)
+
+
 def test_coco128_reaches_the_bars(tmp_path):
     need(DATA / "coco128")
     rows, _ = corloc(tmp_path, f"yolo:{DATA / 'coco128'}", "--methods", "object_dino,tokencut")

@@ -214,7 +214,8 @@ TEST(Codec, EveryWarning_HasItsCodeAndMessage) {
       {WarningCode::kLowConfidence, v1::Warning::CODE_LOW_CONFIDENCE},
       {WarningCode::kRandomWeights, v1::Warning::CODE_RANDOM_WEIGHTS},
       {WarningCode::kImageTooSmall, v1::Warning::CODE_IMAGE_TOO_SMALL},
-      {WarningCode::kNoClearObject, v1::Warning::CODE_NO_CLEAR_OBJECT}};
+      {WarningCode::kNoClearObject, v1::Warning::CODE_NO_CLEAR_OBJECT},
+      {WarningCode::kUnmeasuredDefaults, v1::Warning::CODE_UNMEASURED_DEFAULTS}};
   Grounding grounding = testing::FakeGrounding({30, 60}, false);
   for (const auto& [code, wire] : cases) {
     grounding.warnings = {{code, "because"}};

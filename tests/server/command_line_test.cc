@@ -281,9 +281,9 @@ TEST(CommandLine, Help_ShowsGroupsDefaultsAndExitCodes) {
   }
   // One release of the flags library writes a default as "=64", another as " [64]".
   const std::pair<const char*, const char*> defaults[] = {
-      {"--max-queue", "64"},        {"--max-pixels", "50000000"}, {"--max-dimension", "16384"},
-      {"--max-message-mb", "32"},   {"--max-input-size", "1024"}, {"--grace-seconds", "30"},
-      {"--keepalive-seconds", "60"}};
+      {"--max-queue", "64"},     {"--max-pixels", "50000000"}, {"--max-dimension", "16384"},
+      {"--max-regions", "256"},  {"--max-message-mb", "32"},   {"--max-input-size", "1024"},
+      {"--grace-seconds", "30"}, {"--keepalive-seconds", "60"}};
   for (const auto& [flag, value] : defaults) {
     const size_t start = command.text.find(absl::StrCat("\n  ", flag, " "));
     ASSERT_NE(start, std::string::npos) << flag;

@@ -36,7 +36,7 @@ v1::GroundRequest RawRequest(uint32_t height = 2, uint32_t width = 3) {
 }
 
 absl::StatusOr<ParsedRequest> Parse(const v1::GroundRequest& request, const Limits& limits = {}) {
-  return ParseGroundRequest(request, testing::FakeModelFacts().config, limits);
+  return ParseGroundRequest(QuestionOf(request), testing::FakeModelFacts().config, limits);
 }
 
 TEST(GroundRequest, NoOptions_AreTheDefaultsOfTheCore) {
@@ -48,6 +48,8 @@ TEST(GroundRequest, NoOptions_AreTheDefaultsOfTheCore) {
   EXPECT_EQ(parsed->options.seed, defaults.seed);
   EXPECT_EQ(parsed->options.input_size, defaults.input_size);
   EXPECT_EQ(parsed->options.tau, defaults.tau);
+  EXPECT_FALSE(parsed->options.chosen.input_size);
+  EXPECT_FALSE(parsed->options.chosen.head_selection);
   EXPECT_EQ(parsed->options.min_patches, defaults.min_patches);
   EXPECT_EQ(parsed->options.embedding_source, EmbeddingSource::kFinalLayer);
   EXPECT_FALSE(parsed->options.proposals);
@@ -111,6 +113,8 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   EXPECT_EQ(parsed->options.clusters, 9);
   EXPECT_EQ(parsed->options.seed, 4'000'000'000);
   EXPECT_EQ(parsed->options.input_size, 224);  // rounded down to patches of 14
+  EXPECT_TRUE(parsed->options.chosen.input_size);
+  EXPECT_TRUE(parsed->options.chosen.head_selection);
   EXPECT_EQ(parsed->options.resize_mode, ResizeMode::kAspect);
   EXPECT_EQ(parsed->reply.embedding_dtype, v1::DATA_TYPE_BF16);
   EXPECT_TRUE(parsed->reply.object_patches_only);
@@ -122,6 +126,16 @@ TEST(GroundRequest, EveryOption_ArrivesInTheCore) {
   EXPECT_TRUE(parsed->options.proposals);
   EXPECT_TRUE(parsed->decode.allow_truncated);
   EXPECT_FALSE(parsed->decode.apply_orientation);
+}
+
+TEST(GroundRequest, ClustersAndHeadSelection_BothChooseTheHeads) {
+  v1::GroundRequest request = RawRequest();
+  request.mutable_options()->set_clusters(5);  // the default's value, and set all the same
+  EXPECT_TRUE(Parse(request)->options.chosen.head_selection);
+  EXPECT_FALSE(Parse(request)->options.chosen.input_size);
+  request.mutable_options()->Clear();
+  request.mutable_options()->set_head_selection(v1::HEAD_SELECTION_CLUSTERED);
+  EXPECT_TRUE(Parse(request)->options.chosen.head_selection);
 }
 
 TEST(GroundRequest, PresetHeads_ArriveInTheCore) {

@@ -234,15 +234,6 @@ TEST(Ground, Outcome_IsOneLogLine) {
   EXPECT_GT(line["response_bytes"], 0);
 }
 
-TEST(VerifyRegions, Call_IsUnimplementedWithAMessage) {
-  RunningServer running;
-  grpc::ClientContext context;
-  v1::VerifyRegionsResponse response;
-  const grpc::Status status = running.stub().VerifyRegions(&context, {}, &response);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("VerifyRegions"));
-}
-
 TEST(GetModelInfo, Call_DescribesModelLimitsAndDefaults) {
   ServerConfig config = RunningServer::OneLane();
   config.limits.max_queue = 5;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <random>
 #include <vector>
@@ -78,6 +79,41 @@ TEST(TensorCodec, BF16_RoundsToNearestTiesToEven) {
                                    FromBits(0x3f808001), FromBits(0xbf807fff)},
                                   {5}, v1::DATA_TYPE_BF16)),
               ElementsAre(0x3f80, 0x3f80, 0x3f82, 0x3f81, 0xbf80));
+}
+
+TEST(TensorCodec, Decode_IsTheInverseWhereValuesFit) {
+  const std::vector<float> values = {0, -1.5, 0.25, 96, -0.0F, 1.0F / 1024};
+  for (const v1::DataType dtype : {v1::DATA_TYPE_F32, v1::DATA_TYPE_F16, v1::DATA_TYPE_BF16}) {
+    const v1::Tensor tensor = EncodeTensor(values, {2, 3}, dtype);
+    EXPECT_TRUE(CheckTensor(tensor).ok());
+    EXPECT_EQ(DecodeTensor(tensor), values) << dtype;
+  }
+}
+
+TEST(TensorCodec, Check_RefusesWhatDoesNotFit) {
+  const v1::Tensor good = EncodeTensor({1, 2, 3, 4, 5, 6}, {2, 3}, v1::DATA_TYPE_F16);
+  ASSERT_TRUE(CheckTensor(good).ok());
+  const std::vector<std::function<void(v1::Tensor&)>> changes = {
+      [](auto& t) { t.set_dtype(v1::DATA_TYPE_U8); },
+      [](auto& t) { t.set_dtype(static_cast<v1::DataType>(77)); },
+      [](auto& t) { t.set_dtype(v1::DATA_TYPE_F32); }, [](auto& t) { t.clear_shape(); },
+      [](auto& t) { t.set_shape(0, 0); }, [](auto& t) { t.set_shape(0, 4); },
+      [](auto& t) { t.add_shape(2); }, [](auto& t) { t.mutable_data()->push_back('x'); },
+      // Products that wrap around: the second is 2^64.
+      [](auto& t) {
+        t.set_shape(0, ~0U);
+        t.set_shape(1, ~0U);
+      },
+      [](auto& t) {
+        t.clear_shape();
+        for (int i = 0; i < 4; ++i) t.add_shape(1U << 16);
+        t.clear_data();
+      }};
+  for (size_t i = 0; i < changes.size(); ++i) {
+    v1::Tensor tensor = good;
+    changes[i](tensor);
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckTensor(tensor))) << i;
+  }
 }
 
 }  // namespace

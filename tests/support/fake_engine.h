@@ -44,6 +44,7 @@ inline Grounding FakeGrounding(ImageSize image, bool patch_embeddings, bool head
   object.pixel_mask = "mask";
   grounding.objects = {object};
   grounding.objectness = {0, 1, 0.25, 0, 0.75, 0};
+  grounding.cls_attention = {0.05F, 0.4F, 0.1F, 0.05F, 0.3F, 0.1F};
   grounding.heads = {{10, 2}, {11, 0}};
   for (int i = 0; i < 12 * 6; ++i) grounding.head_clusters.push_back(1 + i / 6 % 2);
   for (const HeadRef& head : grounding.heads) {
@@ -104,6 +105,7 @@ class FakeEngine final : public GroundingEngine {
                                    absl::FunctionRef<bool()> /*stop*/) const override {
     const GroundOptions& options = prepared.options;
     Grounding grounding = FakeGrounding(prepared.size, options.patch_embeddings, options.head_maps);
+    grounding.embedding_source = options.embedding_source;
     grounding.timings.batch_size = inferred.batch_size;
     const MutexLock lock(mutex_);
     if (finish_status_.code() != absl::StatusCode::kOk) return finish_status_;

@@ -18,9 +18,7 @@ namespace objectdino::testing {
 class PipelineCaller {
  public:
   void Send(GroundPipeline& pipeline, absl::Duration timeout = absl::InfiniteDuration()) {
-    auto job = std::make_unique<GroundJob>(state_);
-    job->request = &request_;
-    job->response = &response_;
+    auto job = std::make_unique<GroundJob>(state_, Exchange(request_, &response_));
     job->arrival = absl::Now();
     job->deadline = job->arrival + timeout;
     job->done = [this](std::unique_ptr<GroundJob> done, absl::Status status) {

@@ -42,7 +42,7 @@ std::vector<v1::GroundRequest> ReadRequests(const std::vector<std::string>& path
 // A whole Ground in process, as a lane does it: request to serialised reply.
 void GroundOnce(const GroundingEngine& engine, const v1::GroundRequest& request) {
   const ParsedRequest parsed =
-      ValueOrFail(ParseGroundRequest(request, engine.facts().config, Limits()));
+      ValueOrFail(ParseGroundRequest(QuestionOf(request), engine.facts().config, Limits()));
   const RequestImage image = ValueOrFail(ReadRequestImage(request.image(), parsed.decode));
   const Grounding grounding = ValueOrFail(engine.Ground(image.image, parsed.options));
   v1::GroundResponse response;

@@ -25,10 +25,11 @@ class Command {
  public:
   virtual ~Command() = default;
 
-  virtual bool needs_masks() const { return false; }          // ground truth and answers
-  virtual bool needs_cls_attention() const { return false; }  // which a server does not send
+  virtual bool needs_masks() const { return false; }  // ground truth and answers
 
-  virtual absl::StatusOr<ImageRecord> Measure(const Sample& sample, const Answer& answer) const = 0;
+  // `check` is of the same image and options as `answer`.
+  virtual absl::StatusOr<ImageRecord> Measure(const Sample& sample, const Answer& answer,
+                                              CheckBoxes check) const = 0;
 
   // A table with columns and without rows.
   virtual Table Columns() const = 0;

@@ -8,7 +8,8 @@ namespace {
 
 class CorLocCommand : public Command {
  public:
-  absl::StatusOr<ImageRecord> Measure(const Sample&, const Answer& answer) const override {
+  absl::StatusOr<ImageRecord> Measure(const Sample&, const Answer& answer,
+                                      CheckBoxes) const override {
     return RecordBoxes(answer);
   }
 

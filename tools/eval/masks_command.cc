@@ -22,7 +22,8 @@ class MasksCommand : public Command {
  public:
   bool needs_masks() const override { return true; }
 
-  absl::StatusOr<ImageRecord> Measure(const Sample& sample, const Answer& answer) const override {
+  absl::StatusOr<ImageRecord> Measure(const Sample& sample, const Answer& answer,
+                                      CheckBoxes) const override {
     return RecordMasks(sample, answer);
   }
 

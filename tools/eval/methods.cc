@@ -106,6 +106,8 @@ void OptionFlags::ApplyTo(GroundOptions& options) const {
   options.tau = tau.value_or(options.tau);
   options.input_size = input_size.value_or(options.input_size);
   options.resize_mode = resize_mode.value_or(options.resize_mode);
+  options.chosen = {.input_size = input_size.has_value(),
+                    .head_selection = heads.has_value() || clusters.has_value()};
   options.max_objects = max_objects.value_or(options.max_objects);
   options.min_score = min_score.value_or(options.min_score);
   options.mask_refinement = mask_refinement.value_or(options.mask_refinement);

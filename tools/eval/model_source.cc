@@ -9,6 +9,7 @@
 #include "core/math/rle.h"
 #include "core/pipeline/grounder.h"
 #include "core/pipeline/torch_runtime.h"
+#include "core/pipeline/verify.h"
 
 namespace objectdino {
 namespace {
@@ -29,6 +30,7 @@ class ModelSource : public Source {
     Answer answer;
     GroundOptions with_masks = options;
     with_masks.pixel_masks = masks;
+    with_masks.patch_embeddings = true;  // for CheckBoxes
     OBJECTDINO_ASSIGN_OR_RETURN(answer.grounding, grounder_->Ground(decoded.image, with_masks));
     if (!masks) return answer;
     const ImageSize size = answer.grounding.image;
@@ -39,6 +41,17 @@ class ModelSource : public Source {
       object.pixel_mask.clear();
     }
     return answer;
+  }
+
+  absl::StatusOr<std::vector<double>> CheckBoxes(const std::string&, const GroundOptions&,
+                                                 const Answer& answer,
+                                                 absl::Span<const Box> boxes) const override {
+    const std::vector<ClaimedRegion> regions(boxes.begin(), boxes.end());
+    std::vector<double> rules;
+    for (const RegionScore& score : VerifyRegions(answer.grounding, regions)) {
+      rules.push_back(score.reading.rule());
+    }
+    return rules;
   }
 
   const std::string& model_digest() const override { return grounder_->weights_digest(); }

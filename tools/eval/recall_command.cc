@@ -15,7 +15,8 @@ constexpr size_t kDepths[] = {1, 3, 10};  // predictions that are looked at
 
 class RecallCommand : public Command {
  public:
-  absl::StatusOr<ImageRecord> Measure(const Sample&, const Answer& answer) const override {
+  absl::StatusOr<ImageRecord> Measure(const Sample&, const Answer& answer,
+                                      CheckBoxes) const override {
     return RecordBoxes(answer);
   }
 

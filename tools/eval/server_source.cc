@@ -79,6 +79,7 @@ class ServerSource : public Source {
   ServerSource(std::unique_ptr<GroundingClient> client, const v1::GetModelInfoResponse& info)
       : client_(std::move(client)),
         digest_(info.model().weights_sha256()),
+        max_regions_(std::max(info.limits().max_regions(), 1U)),
         max_lanes_(static_cast<int>(std::clamp(info.limits().max_queue(), 1U, 256U))) {}
 
   absl::Status Check(const GroundOptions& options) const override {
@@ -95,12 +96,39 @@ class ServerSource : public Source {
     return AnswerOf(*response, masks);
   }
 
+  absl::StatusOr<std::vector<double>> CheckBoxes(const std::string& encoded,
+                                                 const GroundOptions& options, const Answer&,
+                                                 absl::Span<const Box> boxes) const override {
+    std::vector<double> rules;
+    while (!boxes.empty()) {
+      std::vector<v1::Region> regions;
+      for (const Box& box : boxes.subspan(0, max_regions_)) {
+        v1::Box* const wire = regions.emplace_back().mutable_box();
+        wire->set_x1(box.x1);
+        wire->set_y1(box.y1);
+        wire->set_x2(box.x2);
+        wire->set_y2(box.y2);
+      }
+      boxes.remove_prefix(regions.size());
+      const auto response = client_->VerifyRegions(encoded, regions, WireOptions(options, false));
+      if (!response.ok()) {
+        return absl::Status(response.status().code(), ErrorText(response.status()));
+      }
+      for (const v1::RegionScore& score : response->scores()) {
+        rules.push_back(double{score.objectness_inside()} - score.objectness_around() +
+                        score.attention_inside() - score.attention_outside());
+      }
+    }
+    return rules;
+  }
+
   const std::string& model_digest() const override { return digest_; }
   int max_lanes() const override { return max_lanes_; }
 
  private:
   std::unique_ptr<GroundingClient> client_;
   std::string digest_;
+  size_t max_regions_;
   int max_lanes_;
 };
 

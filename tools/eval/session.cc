@@ -59,12 +59,6 @@ absl::Status Session::Run() {
 }
 
 absl::Status Session::Prepare() {
-  if (!args_.server.empty() && command_.needs_cls_attention()) {
-    return absl::UnimplementedError(
-        absl::StrCat(command_name_,
-                     " needs the CLS attention, which is not on the wire: run it without "
-                     "--server"));
-  }
   DatasetOptions data = args_.data;
   data.masks = command_.needs_masks();
   OBJECTDINO_ASSIGN_OR_RETURN(samples_, LoadDataset(data));
@@ -135,7 +129,9 @@ absl::StatusOr<std::vector<ImageRecord>> Session::Measure(const NamedMethod& met
         OBJECTDINO_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(sample.image_path));
         OBJECTDINO_ASSIGN_OR_RETURN(const Answer answer,
                                     source_->Ground(bytes, method.options, command_.needs_masks()));
-        return command_.Measure(sample, answer);
+        return command_.Measure(sample, answer, [&](absl::Span<const Box> boxes) {
+          return source_->CheckBoxes(bytes, method.options, answer, boxes);
+        });
       },
       [&](size_t i, const ImageRecord& record) {
         records[i] = record;

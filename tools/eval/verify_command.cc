@@ -8,7 +8,7 @@
 #include "core/evaluation/bootstrap.h"
 #include "core/evaluation/corloc.h"
 #include "core/evaluation/moved_boxes.h"
-#include "core/objects/box_check.h"
+#include "core/objects/region_check.h"
 
 namespace objectdino {
 namespace {
@@ -31,7 +31,7 @@ Figure KeptFigure(const std::vector<std::vector<double>>& scores) {
   std::vector<double> all;
   for (const std::vector<double>& of_image : scores) {
     kept.push_back(static_cast<double>(std::count_if(
-        of_image.begin(), of_image.end(), [](double s) { return s >= kBoxLooksLikeObject; })));
+        of_image.begin(), of_image.end(), [](double s) { return s >= kLooksLikeObject; })));
     all.push_back(static_cast<double>(of_image.size()));
   }
   return RatioFigure(kept, all, 100);
@@ -39,10 +39,9 @@ Figure KeptFigure(const std::vector<std::vector<double>>& scores) {
 
 class VerifyCommand : public Command {
  public:
-  bool needs_cls_attention() const override { return true; }
-
-  absl::StatusOr<ImageRecord> Measure(const Sample& sample, const Answer& answer) const override {
-    return RecordVerify(sample, answer);
+  absl::StatusOr<ImageRecord> Measure(const Sample& sample, const Answer& answer,
+                                      CheckBoxes check) const override {
+    return RecordVerify(sample, answer, check);
   }
 
   Table Columns() const override {

@@ -26,6 +26,8 @@ Command AddHeadsCommand(CLI::App& program);
 Command AddInfoCommand(CLI::App& program);
 Command AddHealthCommand(CLI::App& program);
 Command AddLoadCommand(CLI::App& program);
+Command AddInspectCommand(CLI::App& program);  // runs objectdino-inspect, which lies beside this
+Command AddVerifyCommand(CLI::App& program);
 
 // Where the server is, how to prove oneself to it and how long to wait for it.
 struct ServerFlags {

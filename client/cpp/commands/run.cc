@@ -73,9 +73,10 @@ int RunObjectdino(std::vector<std::string> arguments, const Console& console) {
   program.set_version_flag("--version", "objectdino " OBJECTDINO_VERSION);
   program.footer(kFooter);
   program.require_subcommand(1);
-  const std::array<Command, 5> commands = {AddGroundCommand(program), AddHeadsCommand(program),
-                                           AddInfoCommand(program), AddHealthCommand(program),
-                                           AddLoadCommand(program)};
+  const std::array<Command, 7> commands = {AddGroundCommand(program), AddVerifyCommand(program),
+                                           AddHeadsCommand(program),  AddInfoCommand(program),
+                                           AddHealthCommand(program), AddLoadCommand(program),
+                                           AddInspectCommand(program)};
   for (const Command& command : commands) command.parser->footer(kFooter);
   try {
     std::reverse(arguments.begin(), arguments.end());  // the order that CLI11 wants

@@ -5,7 +5,6 @@
 #include "gtest/gtest.h"
 
 #include "core/evaluation/moved_boxes.h"
-#include "core/objects/box_check.h"
 #include "tests/support/status_matchers.h"
 
 namespace objectdino {
@@ -70,21 +69,32 @@ TEST(RecordVerify, ScoresTrueBoxesAndTheirMovedOnes) {
   sample.objects = {Object({0, 0, 10, 10}), Object({0, 0, 60, 60})};
   Answer answer = AnswerOf({60, 60}, {});
   Grounding& grounding = answer.grounding;
-  grounding.grid = {3, 3, 14};
-  grounding.objectness = {1, 0, 0, 0.2F, 0, 0, 0, 0, 0.1F};
-  EXPECT_THAT(RecordVerify(sample, answer),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("CLS attention")));
-  grounding.cls_attention = {0.5F, 0.1F, 0.1F, 0.1F, 0.05F, 0.05F, 0.05F, 0.03F, 0.02F};
-  const auto record = RecordVerify(sample, answer);
+  const auto score = [](const Box& box) { return box.x1 + 100.0 * box.y2; };
+  const auto record = RecordVerify(
+      sample, answer, [&](absl::Span<const Box> boxes) -> absl::StatusOr<std::vector<double>> {
+        std::vector<double> scores;
+        for (const Box& box : boxes) scores.push_back(score(box));
+        return scores;
+      });
   ASSERT_THAT(record, testing::IsOk());
-  const BoxCheck check(grounding.objectness, grounding.cls_attention, grounding.grid,
-                       grounding.image);
   const auto moved = MovedBoxes(sample.Boxes(), grounding.image, sample.name);
+  ASSERT_THAT(moved[0], ::testing::SizeIs(5));
   ASSERT_THAT(moved[1], IsEmpty());
-  EXPECT_THAT(record->verify.true_scores, ElementsAre(check.Score({0, 0, 10, 10})));
+  EXPECT_THAT(record->verify.true_scores, ElementsAre(score({0, 0, 10, 10})));
   std::vector<double> expected;
-  for (const Box& box : moved[0]) expected.push_back(check.Score(box));
+  for (const Box& box : moved[0]) expected.push_back(score(box));
   EXPECT_EQ(record->verify.moved_scores, expected);
+}
+
+TEST(RecordVerify, FailedCheck_IsTheResult) {
+  Sample sample;
+  sample.objects = {Object({0, 0, 10, 10})};
+  const auto record =
+      RecordVerify(sample, AnswerOf({60, 60}, {}),
+                   [](absl::Span<const Box>) -> absl::StatusOr<std::vector<double>> {
+                     return absl::UnavailableError("gone");
+                   });
+  EXPECT_THAT(record, StatusIs(absl::StatusCode::kUnavailable, "gone"));
 }
 
 }  // namespace

@@ -94,6 +94,29 @@ TEST(CocoRle, EmptyMask_RoundTrips) {
   EXPECT_THAT(*decoded, IsEmpty());
 }
 
+TEST(VisitCocoRle, RunsOfOnes_AreThoseOfTheMask) {
+  std::mt19937 engine(12);
+  for (int trial = 0; trial < 200; ++trial) {
+    const int height = 1 + static_cast<int>(engine() % 20);
+    const int width = 1 + static_cast<int>(engine() % 20);
+    std::vector<uint8_t> mask(size_t{1} * height * width);
+    for (uint8_t& pixel : mask) pixel = engine() % 3 == 0 ? 1 : 0;
+    std::vector<uint8_t> painted(mask.size(), 0);
+    int64_t last = -1;
+    ASSERT_THAT(VisitCocoRle(EncodeCocoRle(mask, height, width), height, width,
+                             [&](int64_t begin, int64_t end) {
+                               EXPECT_GT(begin, last) << "runs that touch are one";
+                               EXPECT_LT(begin, end);
+                               last = end;
+                               for (int64_t i = begin; i < end; ++i) {
+                                 painted[static_cast<size_t>(i % height * width + i / height)] = 1;
+                               }
+                             }),
+                IsOk());
+    EXPECT_EQ(painted, mask);
+  }
+}
+
 TEST(DecodeCocoRle, RunsGoDownTheColumns) {
   const auto mask = DecodeCocoRle("321", 2, 3);  // 3 zeros, 2 ones, 1 zero
   ASSERT_THAT(mask, IsOk());

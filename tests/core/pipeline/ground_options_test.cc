@@ -3,7 +3,9 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -70,6 +72,20 @@ TEST(GroundOptions, OutOfRangeNamesFieldRangeAndValue) {
     c.spoil(options);
     EXPECT_THAT(options.Validate(Model()),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(c.message)));
+  }
+}
+
+TEST(GroundOptions, QuadraticMethodsAreBoundInPatches) {
+  for (const auto& [patch, largest] : {std::pair{8, 320}, {14, 560}, {16, 640}, {32, 1024}}) {
+    ModelConfig model = Model();
+    model.patch_size = patch;
+    GroundOptions options;
+    options.method = Method::kTokenCut;
+    options.input_size = largest;
+    EXPECT_THAT(options.Validate(model), IsOk()) << patch;
+    options.input_size = largest + 1;
+    EXPECT_THAT(options.Validate(model), StatusIs(absl::StatusCode::kInvalidArgument,
+                                                  HasSubstr(absl::StrCat(", ", largest, "]"))));
   }
 }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -17,6 +16,7 @@
 #include "core/image/decode.h"
 #include "core/objects/object_embedding.h"
 #include "core/weights/safetensors.h"
+#include "tests/support/bright_model.h"
 #include "tests/support/scenes.h"
 #include "tests/support/status_matchers.h"
 
@@ -368,18 +368,11 @@ TEST(Grounder, PatchesOfRandomWeightsMayLookAlike) {
   EXPECT_THAT(grounding->objects, Not(IsEmpty()));
 }
 
-// The same weights, said to be trained.
+// Of the shape whose threshold was measured, and said to be trained.
 TEST(Grounder, PatchesThatLookAlikeGiveNoObjectAndSaySo) {
-  namespace fs = std::filesystem;
-  const fs::path folder = fs::path(::testing::TempDir()) / "unmarked_model";
-  fs::remove_all(folder);
-  fs::copy(std::string(OBJECTDINO_SOURCE_DIR) + "/tests/golden/tiny", folder);
-  auto config = ReadFile((folder / "config.json").string());
-  ASSERT_THAT(config, IsOk());
-  const std::string mark = "\"objectdino_random_weights\": true,";
-  ASSERT_NE(config->find(mark), std::string::npos);
-  std::ofstream(folder / "config.json") << config->erase(config->find(mark), mark.size());
-  auto grounder = Grounder::Load({.model_dir = folder.string()});
+  const testing::TempFolder folder;
+  testing::BrightModelWriter({.patch = 14, .heads = 24, .random_weights = false}).WriteTo(folder);
+  auto grounder = Grounder::Load({.model_dir = folder.path()});
   ASSERT_THAT(grounder, IsOk());
   for (const Method method : kAllMethods) {
     GroundOptions options;
@@ -397,7 +390,6 @@ TEST(Grounder, PatchesThatLookAlikeGiveNoObjectAndSaySo) {
   ASSERT_THAT(scene, IsOk());
   EXPECT_THAT(scene->objects, Not(IsEmpty()));
   EXPECT_THAT(scene->warnings, IsEmpty());
-  fs::remove_all(folder);
 }
 
 TEST(Grounder, RealModelFindsObjectsInAPhotographAndNoneInNoiseOrAGradient) {

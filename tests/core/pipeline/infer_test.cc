@@ -174,6 +174,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Case{"tests/golden/tiny", 224, ResizeMode::kSquare, {1, 2, 3, 8}},
                       Case{"tests/golden/tiny", 322, ResizeMode::kAspect, {2, 3, 8}},
                       Case{"tests/golden/tiny-registers", 98, ResizeMode::kSquare, {2, 3, 8}},
+                      Case{"tests/golden/tiny-dino-8", 120, ResizeMode::kAspect, {3}, 3},
+                      Case{"tests/golden/tiny-dinov3", 160, ResizeMode::kSquare, {2, 3}},
+                      Case{"tests/golden/tiny-dinov3-gated", 160, ResizeMode::kSquare, {3}, 3},
                       Case{"models/dinov2-small", 224, ResizeMode::kSquare, {2, 3, 8}},
                       Case{"models/dinov2-small", 448, ResizeMode::kAspect, {3}, 3}),
     [](const ::testing::TestParamInfo<Case>& param_info) {

@@ -43,6 +43,14 @@ std::vector<float> TwoGroups(bool cosines, unsigned seed) {
   return {products.data(), products.data() + products.size()};
 }
 
+// A model whose defaults were measured.
+ModelConfig Model() {
+  ModelConfig model;
+  model.width = 384;
+  model.patch_size = 14;
+  return model;
+}
+
 GroundOptions With(Method method, double tau = GroundOptions::kTauOfMethod) {
   GroundOptions options;
   options.method = method;
@@ -52,7 +60,7 @@ GroundOptions With(Method method, double tau = GroundOptions::kTauOfMethod) {
 
 Discovery MustDiscover(HeadEvidence evidence, const GroundOptions& options,
                        const PatchGrid& grid = kGrid) {
-  auto found = DiscoverObjects(std::move(evidence), grid, options);
+  auto found = DiscoverObjects(std::move(evidence), grid, options, Model());
   EXPECT_THAT(found, IsOk());
   return *std::move(found);
 }

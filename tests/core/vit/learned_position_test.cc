@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/vit/learned_position.h"
 
+#include <algorithm>
+#include <cmath>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "ATen/ATen.h"
@@ -15,7 +18,7 @@ at::Tensor RandomTable(int64_t side, int64_t width) {
   return at::randn({1, 1 + side * side, width}, at::detail::createCPUGenerator(5));
 }
 
-class LearnedPositionTest : public ::testing::TestWithParam<bool> {};
+class LearnedPositionTest : public ::testing::TestWithParam<PositionRule> {};
 
 TEST_P(LearnedPositionTest, OwnGridIsTheTable) {
   const at::Tensor table = RandomTable(5, 4);
@@ -75,19 +78,59 @@ TEST_P(LearnedPositionTest, ConcurrentGridsDoNotMix) {
   EXPECT_TRUE(same[1]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Antialias, LearnedPositionTest, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Rules, LearnedPositionTest,
+                         ::testing::Values(PositionRule::kLearnedOffset, PositionRule::kLearnedSize,
+                                           PositionRule::kLearnedSizeAntialias));
 
 TEST(LearnedPosition, AntialiasAveragesWhatItShrinks) {
   // A checkerboard of 1 and -1: plain bicubic picks single cells, anti-aliasing evens them out.
   const at::Tensor index = at::arange(16);
   const at::Tensor board = ((index.unsqueeze(1) + index) % 2 * 2 - 1).to(at::kFloat);
   const at::Tensor table = at::cat({at::zeros({1, 1, 1}), board.reshape({1, 256, 1})}, 1);
-  const auto largest = [&](bool antialias) {
-    const at::Tensor position = LearnedPosition(table, antialias, at::kCPU).For(5, 5);
+  const auto largest = [&](PositionRule rule) {
+    const at::Tensor position = LearnedPosition(table, rule, at::kCPU).For(5, 5);
     return position.narrow(1, 1, 25).abs().max().item<double>();
   };
-  EXPECT_GT(largest(false), 0.5);
-  EXPECT_LT(largest(true), 0.1);
+  EXPECT_GT(largest(PositionRule::kLearnedSize), 0.5);
+  EXPECT_LT(largest(PositionRule::kLearnedSizeAntialias), 0.1);
+}
+
+// Cubic convolution with a = -0.75 at place x of `line`, indices clamped.
+double Cubic(const std::vector<double>& line, double x) {
+  constexpr double kA = -0.75;
+  const auto kernel = [](double t) {
+    t = std::abs(t);
+    if (t <= 1) return ((kA + 2) * t - (kA + 3)) * t * t + 1;
+    return t < 2 ? ((kA * t - 5 * kA) * t + 8 * kA) * t - 4 * kA : 0.0;
+  };
+  const int floor = static_cast<int>(std::floor(x));
+  double sum = 0;
+  for (int i = floor - 1; i <= floor + 2; ++i) {
+    sum += kernel(x - i) * line[std::clamp(i, 0, static_cast<int>(line.size()) - 1)];
+  }
+  return sum;
+}
+
+// The originals sample at (i + 0.5) M / (size + 0.1) - 0.5, the others at (i + 0.5) M / size - 0.5.
+TEST(LearnedPosition, SamplesWhereTheRuleSays) {
+  constexpr int kSide = 6;
+  std::vector<double> line = {3, -1, 4, 1, -5, 9};
+  const at::Tensor column = at::tensor(line, at::kFloat).view({1, kSide, 1, 1});
+  const at::Tensor grid = column.expand({1, kSide, kSide, 1}).reshape({1, kSide * kSide, 1});
+  const at::Tensor table = at::cat({at::zeros({1, 1, 1}), grid}, 1);
+  const std::pair<PositionRule, double> rules[] = {{PositionRule::kLearnedOffset, 0.1},
+                                                   {PositionRule::kLearnedSize, 0}};
+  for (const auto& [rule, offset] : rules) {
+    for (const int rows : {1, 3, 5, 6, 14}) {  // 6 x 9 is the table's side, and no table
+      const at::Tensor position =
+          LearnedPosition(table, rule, at::kCPU).For(rows, 9).narrow(1, 1, rows * 9);
+      for (int row = 0; row < rows; ++row) {
+        const double place = (row + 0.5) * kSide / (rows + offset) - 0.5;
+        EXPECT_NEAR(position[0][row * 9 + 4][0].item<double>(), Cubic(line, place), 2e-4)
+            << "row " << row << " of " << rows << ", offset " << offset;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -62,6 +62,77 @@ TEST(ModelConfig, RegistersAreReadAndDefaultToFour) {
   EXPECT_EQ(config->prefix_tokens(), 3);
 }
 
+TEST(ModelConfig, DinoIsRead) {
+  nlohmann::json json = SmallConfig();
+  json.update({{"model_type", "vit"}, {"patch_size", 16}, {"image_size", 224}});
+  json.update({{"intermediate_size", 1536}, {"layer_norm_eps", 1e-12}});
+  json.erase("mlp_ratio");
+  const auto config = ParseModelConfig(json.dump());
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->family, ModelFamily::kDino);
+  EXPECT_EQ(config->hidden_width, 1536);
+  EXPECT_EQ(config->position_grid, 14);
+  EXPECT_EQ(config->train_size, 224);
+  EXPECT_EQ(config->position, PositionRule::kLearnedSize);
+  EXPECT_DOUBLE_EQ(config->layer_norm_eps, 1e-12);
+  EXPECT_FALSE(config->layer_scale);
+  json.erase("intermediate_size");
+  EXPECT_THAT(ParseModelConfig(json.dump()), StatusIs(kBad, HasSubstr("'intermediate_size'")));
+}
+
+nlohmann::json Dinov3Config() {
+  nlohmann::json json = SmallConfig();
+  json.erase("mlp_ratio");
+  json.update({{"model_type", "dinov3_vit"}, {"patch_size", 16}, {"image_size", 224}});
+  json.update({{"intermediate_size", 1536}, {"num_register_tokens", 4}, {"rope_theta", 100.0}});
+  return json;
+}
+
+TEST(ModelConfig, Dinov3IsRead) {
+  const auto config = ParseModelConfig(Dinov3Config().dump());
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->family, ModelFamily::kDinov3);
+  EXPECT_EQ(config->position, PositionRule::kRope);
+  EXPECT_EQ(config->position_grid, 0);
+  EXPECT_EQ(config->registers, 4);
+  EXPECT_EQ(config->hidden_width, 1536);
+  EXPECT_TRUE(config->layer_scale);
+  EXPECT_FALSE(config->swiglu);
+}
+
+TEST(ModelConfig, GatedDinov3HasItsActivation) {
+  nlohmann::json json = Dinov3Config();
+  json.update({{"use_gated_mlp", true}, {"hidden_act", "silu"}});
+  const auto config = ParseModelConfig(json.dump());
+  ASSERT_THAT(config, IsOk());
+  EXPECT_TRUE(config->swiglu);
+  json["hidden_act"] = "gelu";
+  EXPECT_THAT(ParseModelConfig(json.dump()), StatusIs(kBad, HasSubstr("must be 'silu'")));
+}
+
+TEST(ModelConfig, RotationThatCannotBeIsRefused) {
+  nlohmann::json json = Dinov3Config();
+  json["rope_theta"] = -1;
+  EXPECT_THAT(ParseModelConfig(json.dump()), StatusIs(kBad, HasSubstr("'rope_theta'")));
+  json["rope_theta"] = 100;
+  json["num_attention_heads"] = 64;  // of 6 numbers each
+  EXPECT_THAT(ParseModelConfig(json.dump()), StatusIs(kBad, HasSubstr("'num_attention_heads'")));
+}
+
+TEST(ModelConfig, DescriptionOfTimmIsToldApart) {
+  const auto timm = ParseTimmConfig(R"({"architecture": "vit_x", "num_features": 384})");
+  ASSERT_THAT(timm, IsOk());
+  ASSERT_TRUE(timm->has_value());
+  EXPECT_EQ((*timm)->architecture, "vit_x");
+  EXPECT_EQ((*timm)->width, 384);
+  const auto other = ParseTimmConfig(SmallConfig().dump());
+  ASSERT_THAT(other, IsOk());
+  EXPECT_FALSE(other->has_value());
+  EXPECT_THAT(ParseTimmConfig("[]"), StatusIs(kBad, HasSubstr("not a JSON object")));
+  EXPECT_THAT(ParseTimmConfig(R"({"architecture": "x", "num_features": "y"})"),
+              StatusIs(kBad, HasSubstr("'num_features'")));
+}
+
 TEST(ModelConfig, RandomWeightsAreMarked) {
   nlohmann::json json = SmallConfig();
   json["objectdino_random_weights"] = true;

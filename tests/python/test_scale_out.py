@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three replicas: callers that try again see no failure while one is killed and one is drained; scripts/scale-out is this at
+length, with the real model."""
+import sys
+
+import pytest
+
+from conftest import BIN, ROOT, TINY_MODEL
+
+sys.path.insert(0, str(ROOT / "scripts" / "lib"))
+import scale_out  # noqa: E402
+
+
+@pytest.mark.parametrize("balancer", ["nginx", "round_robin"])
+def test_killed_and_drained_replicas_cost_no_answer(bin_folder, balancer):
+    result = scale_out.run(BIN, TINY_MODEL, [ROOT / "examples" / "astronaut.jpg"], balancer, callers=6, answers=15)
+    client = result["client"]
+    assert set(client["codes"]) == {"OK"} and client["requests"]["unfinished"] == 0, client["codes"]
+    assert result["drain_exit_code"] == 0
+    assert result["fewest_up"] <= 2, "Prometheus saw the one that was killed"
+    before = result["balance_before"]
+    assert len(before) == 3 and min(before.values()) >= 15, before
+    if balancer == "round_robin":
+        assert max(before.values()) <= 2 * min(before.values()) + 30, f"in turn, but for what came between two scrapes: {before}"
+    assert sorted(bool(count) for count in result["restarts"].values()) == [False, True, True]
