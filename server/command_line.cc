@@ -144,8 +144,10 @@ void AddAdmissionFlags(Flags& all, FlagTable& flags) {
 
 void AddBatchingFlags(ServerConfig& config, FlagTable& flags) {
   flags.Group("Batching");
-  flags.Add("--lanes", config.lanes, 0, kMaxThreads,
-            "Batches computed at once; 0 = cores / --threads, within a container's quota");
+  flags.Add(
+      "--lanes", config.lanes, 0, kMaxThreads,
+      "Batches computed at once; 0 = cores / --threads, within a container's quota, on a GPU at "
+      "most 4");
   flags.Add("--threads", config.threads, 1, kMaxThreads, "Threads of one computation");
   flags.Add("--decode-threads", config.decode_threads, 0, kMaxThreads,
             "Images decoded at once; 0 = --lanes");

@@ -53,7 +53,7 @@ struct ServerConfig {
   Limits limits;
   int default_deadline_ms = 0;  // of a request that came without one; 0 = none
 
-  int lanes = 0;           // threads that compute; 0 = cores / threads
+  int lanes = 0;           // threads that compute; 0 = cores / threads, on a GPU at most 4
   int threads = 1;         // Torch threads of a lane
   int decode_threads = 0;  // 0 = lanes
   int post_threads = 0;    // 0 = lanes

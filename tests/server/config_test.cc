@@ -30,6 +30,15 @@ TEST(Config, Resolve_SharesTheCoresOut) {
   }
 }
 
+TEST(Config, Resolve_AGpuHasFewLanes) {
+  for (const auto& [cores, lanes] : {std::pair(16, 4), std::pair(2, 2)}) {
+    ServerConfig config;
+    config.device = "cuda";
+    config.Resolve(cores);
+    EXPECT_EQ(config.lanes, lanes);
+  }
+}
+
 TEST(Config, Resolve_KeepsWhatIsSet) {
   ServerConfig config;
   config.decode_threads = 3;
