@@ -26,7 +26,7 @@ FROM tools AS build
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/ccache scripts/package
 
-# ---- closure: what the two programs load, beside what the base has, in /closure
+# ---- closure: what the programs load, beside what the base has, in /closure
 FROM ${BASE} AS closure
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 COPY scripts/lib/closure.sh /closure.sh

@@ -1,5 +1,5 @@
 # What is installed and packaged, in three components, each a Debian package:
-#   server  objectdino-server with the libraries that no Debian package has (LibTorch), a unit, an example configuration
+#   server  objectdino-server and objectdino-inspect with the libraries that no Debian package has (LibTorch), a unit, an example configuration
 #   client  objectdino
 #   dev     the client library (objectdino::grounding_client, static), its headers and the proto
 # The server's run-time closure is computed from the program itself; what lies in the system's folders stays out of it and
@@ -12,9 +12,9 @@ set(cmake_package ${CMAKE_INSTALL_LIBDIR}/cmake/objectdino)
 
 # ---- server
 file(RELATIVE_PATH to_private_libraries /${CMAKE_INSTALL_BINDIR} /${private_libraries})
-set_target_properties(objectdino-server PROPERTIES INSTALL_RPATH "$ORIGIN/${to_private_libraries}")
-install(TARGETS objectdino-server RUNTIME_DEPENDENCY_SET server_libraries DESTINATION ${CMAKE_INSTALL_BINDIR}
-        COMPONENT server)
+set_target_properties(objectdino-server objectdino-inspect PROPERTIES INSTALL_RPATH "$ORIGIN/${to_private_libraries}")
+install(TARGETS objectdino-server objectdino-inspect RUNTIME_DEPENDENCY_SET server_libraries
+        DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT server)
 # The driver's libcuda belongs to the machine.
 install(RUNTIME_DEPENDENCY_SET server_libraries
         PRE_EXCLUDE_REGEXES "^libcuda\\.so" "^ld-linux"

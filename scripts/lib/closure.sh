@@ -3,13 +3,13 @@
 # Usage: closure.sh PACKAGES TARGET
 #
 # A step of the Dockerfile, run as root in a base image that is thrown away. Installs the server's and the client's Debian
-# packages out of the folder PACKAGES and copies to TARGET what the two programs load and the base did not have: their files
+# packages out of the folder PACKAGES and copies to TARGET what the programs load and the base did not have: their files
 # and the shared libraries, as ldd sees them, which is half of what the packages' dependencies bring. Of every package that
 # a file came from, TARGET has the copyright and, in /var/lib/dpkg/status.d, the entry by which scanners know it.
 set -euo pipefail
 
 packages=$1 target=$2
-programs=(/usr/bin/objectdino-server /usr/bin/objectdino)
+programs=(/usr/bin/objectdino-server /usr/bin/objectdino-inspect /usr/bin/objectdino)
 
 mapfile -t before < <(dpkg-query -W -f '${Package}\n')
 apt-get update -qq

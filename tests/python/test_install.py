@@ -42,6 +42,7 @@ def test_installed_server_finds_its_own_libraries_and_serves(installed, tmp_path
     try:
         answer = run(installed / "bin" / "objectdino", "ground", IMAGE, "--server", running.grpc, "--json")
         assert '"objects"' in answer
+        assert "dinov2" in run(installed / "bin" / "objectdino", "inspect", TINY_MODEL)
     finally:
         assert running.stop() == 0
 
