@@ -206,9 +206,9 @@ TEST_F(RunTest, Ground_Masks_AsksForThemAndWritesOneFileAnObject) {
       });
   const fs::path out = folder_ / "new" / "out";
   const std::string png = *EncodePng({2, 3, std::vector<uint8_t>(18, 100)});
-  EXPECT_EQ(Run({"ground", "--server", server.address(), AddFile("a.png", png), "--masks",
-                 out.string()}),
-            kExitOk);
+  EXPECT_EQ(
+      Run({"ground", "--server", server.address(), AddFile("a.png", png), "--masks", out.string()}),
+      kExitOk);
   for (const char* name : {"a.0.png", "a.1.png"}) {
     EXPECT_THAT(out_.str(), HasSubstr("  mask " + (out / name).string() + "\n"));
     const auto bytes = ReadImageFile((out / name).string());

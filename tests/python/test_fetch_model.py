@@ -285,7 +285,8 @@ def hub():
 
 def run_hub(endpoint, repository, folder):
     """In a process of its own: the hub's library reads its settings when it is imported."""
-    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder.parent / "home")}
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder.parent / "home"),
+                   "HF_HUB_OFFLINE": "0"}
     command = [sys.executable, fetch_model.__file__, "--hub", repository, "--output", str(folder)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 

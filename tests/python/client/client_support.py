@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both clients behind one face, so that one test holds for both."""
 import asyncio
+import threading
 
 import pytest
 
@@ -8,10 +9,13 @@ from objectdino import AsyncGroundingClient, GroundingClient
 
 
 class Blocking:
-    """AsyncGroundingClient, used from code that is not asynchronous."""
+    """AsyncGroundingClient, used from code that is not asynchronous. Its loop runs on a thread, so that what a call has
+    begun goes on between two calls."""
 
     def __init__(self, *arguments, **options):
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
         self._client = self.wait(self._made(*arguments, **options))
 
     @staticmethod
@@ -19,7 +23,9 @@ class Blocking:
         return AsyncGroundingClient(*arguments, **options)
 
     def wait(self, awaitable):
-        return self._loop.run_until_complete(awaitable)
+        async def waited():
+            return await awaitable
+        return asyncio.run_coroutine_threadsafe(waited(), self._loop).result()
 
     def _each(self, iterator):
         try:
@@ -39,6 +45,8 @@ class Blocking:
 
     def close(self):
         self.wait(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
 
 
