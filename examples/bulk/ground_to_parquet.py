@@ -77,8 +77,9 @@ class GroundShard:
 
         number, paths = shard["number"], shard["paths"]
         answers = self.client.ground_many((self.images / path for path in paths), concurrency=self.concurrency)
+        transient = tuple(kind.__name__ for kind in (errors.Unavailable, errors.Overloaded, errors.Timeout))
         rows = [row(path, answer) for path, answer in zip(paths, answers, strict=True)]
-        lost = [r["error"] for r in rows if r["error"] and r["error"].startswith((errors.Unavailable.__name__, errors.Timeout.__name__))]
+        lost = [r["error"] for r in rows if r["error"] and r["error"].startswith(transient)]
         if lost:
             raise RuntimeError(f"shard {number}: the service did not answer {len(lost)} images, first: {lost[0]}")
         sink = pa.BufferOutputStream()
