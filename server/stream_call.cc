@@ -99,8 +99,9 @@ absl::Status StreamCall::CheckIdLocked(const Item& item) const {
   const std::string& id = item.request.request().request_id();
   if (id.empty()) return FieldError("request.request_id", "must not be empty in a stream");
   // The one being written may have reached the sender already, so its id is free.
-  const bool taken = std::any_of(items_.begin(), items_.end(), [this, &id](const auto& held) {
-    return held.get() != writing_ && held->request.request().request_id() == id;
+  const Item* const written = writing_;
+  const bool taken = std::any_of(items_.begin(), items_.end(), [written, &id](const auto& held) {
+    return held.get() != written && held->request.request().request_id() == id;
   });
   if (taken) return FieldError("request.request_id", "is that of an image not yet answered");
   return absl::OkStatus();
