@@ -326,8 +326,9 @@ void GroundPipeline::Post(JobPtr job) {
 }
 
 absl::Status GroundPipeline::Encode(GroundJob& job) {
+  const auto nobody_waits = [&job] { return !job.StillWanted(absl::Now()).ok(); };
   auto found = engine_.Finish(std::exchange(job.prepared, {}), std::exchange(job.inferred, {}),
-                              [&job] { return !job.StillWanted(absl::Now()).ok(); });
+                              nobody_waits);
   if (absl::IsOutOfRange(found.status())) return ResponseTooLarge(limits_.max_response_bytes);
   OBJECTDINO_RETURN_IF_ERROR(found.status());
   Grounding& grounding = *found;
@@ -335,7 +336,9 @@ absl::Status GroundPipeline::Encode(GroundJob& job) {
   std::vector<RegionScore> scores;
   if (job.exchange.regions != nullptr) {
     OBJECTDINO_RETURN_IF_ERROR(CheckSpaces(*job.exchange.regions, grounding, engine_.facts()));
-    scores = VerifyRegions(grounding, std::exchange(job.regions, {}));
+    const auto regions = std::exchange(job.regions, {});
+    scores = VerifyRegions(grounding, regions, nobody_waits);
+    if (scores.size() < regions.size()) return absl::CancelledError("stopped between two regions");
     grounding.timings.objects_ms += job.Lap();
   }
   const double decode_ms = job.times.stages.decode_ms;

@@ -166,12 +166,21 @@ absl::StatusOr<MaskShares> ReadMask(absl::string_view rle, const PatchGrid& grid
 
 std::vector<RegionScore> VerifyRegions(const Grounding& grounding,
                                        absl::Span<const ClaimedRegion> regions) {
+  return VerifyRegions(grounding, regions, [] { return false; });
+}
+
+std::vector<RegionScore> VerifyRegions(const Grounding& grounding,
+                                       absl::Span<const ClaimedRegion> regions,
+                                       absl::FunctionRef<bool()> stop) {
   OBJECTDINO_CHECK(grounding.patch_vectors.size() ==
                    static_cast<size_t>(grounding.grid.size()) * grounding.embedding_width);
   const Verifier verifier(grounding);
   std::vector<RegionScore> scores;
   scores.reserve(regions.size());
-  for (const ClaimedRegion& region : regions) scores.push_back(std::visit(verifier, region));
+  for (const ClaimedRegion& region : regions) {
+    if (stop()) break;
+    scores.push_back(std::visit(verifier, region));
+  }
   return scores;
 }
 

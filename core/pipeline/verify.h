@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 
 #include "core/base/patch_grid.h"
@@ -58,6 +59,10 @@ struct RegionScore {
 // one. REQUIRES: `grounding` has patch_vectors, and queries are as wide as those.
 std::vector<RegionScore> VerifyRegions(const Grounding& grounding,
                                        absl::Span<const ClaimedRegion> regions);
+// The same; `stop` is asked before every region, and where it says true there are no more scores.
+std::vector<RegionScore> VerifyRegions(const Grounding& grounding,
+                                       absl::Span<const ClaimedRegion> regions,
+                                       absl::FunctionRef<bool()> stop);
 
 }  // namespace objectdino
 

@@ -213,6 +213,8 @@ TEST(VerifyRegions, Scores_KeepTheOrderOfTheRegions) {
   ASSERT_EQ(scores.size(), 3U);
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(scores[i].score, Verify(scene, regions[i]).score);
   EXPECT_TRUE(VerifyRegions(scene, {}).empty());
+  int asked = 0;
+  EXPECT_EQ(VerifyRegions(scene, regions, [&asked] { return ++asked == 2; }).size(), 1U);
 }
 
 TEST(ReadMask, EmptyMask_IsInvalid) {
