@@ -10,9 +10,9 @@
 #include <variant>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 
 #include "core/base/patch_grid.h"

@@ -55,10 +55,8 @@ class ConfigReader {
     if (value == nullptr) return Fail(key, "is missing"), 0;
     if (!value->is_number()) return Fail(key, "is not a number"), 0;
     const auto number = value->get<double>();
-    if (!(number > 0) || number > max) {
-      Fail(key, absl::StrCat("is ", number, ", must be above 0 and at most ", max));
-    }
-    return number;
+    if (number > 0 && number <= max) return number;
+    return Fail(key, absl::StrCat("is ", number, ", must be above 0 and at most ", max)), 0;
   }
   double NumberOr(const char* key, double fallback, double max) {
     return Find(key) == nullptr ? fallback : Number(key, max);
