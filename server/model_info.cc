@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/model_info.h"
 
+#include "core/weights/family_name.h"
 #include "server/codec.h"
 #include "server/ground_request.h"
 #include "server/version.h"
@@ -40,18 +41,6 @@ v1::GroundOptions EncodeDefaults(const GroundOptions& options, const ReplyOption
   out.set_object_patches_only(reply.object_patches_only);
   out.set_allow_truncated(DecodeOptions().allow_truncated);
   return out;
-}
-
-const char* FamilyName(ModelFamily family) {
-  switch (family) {
-    case ModelFamily::kDino:
-      return "dino";
-    case ModelFamily::kDinov2:
-      return "dinov2";
-    case ModelFamily::kDinov3:
-      return "dinov3";
-  }
-  return "";
 }
 
 v1::Limits EncodeLimits(const Limits& limits) {

@@ -20,6 +20,7 @@
 
 #include "core/pipeline/torch_runtime.h"
 #include "core/weights/checkpoint.h"
+#include "core/weights/family_name.h"
 #include "core/weights/inspection.h"
 
 namespace objectdino {
@@ -46,18 +47,6 @@ struct Arguments {
   bool json = false;
   bool self_test = false;
 };
-
-const char* FamilyName(ModelFamily family) {
-  switch (family) {
-    case ModelFamily::kDino:
-      return "dino";
-    case ModelFamily::kDinov2:
-      return "dinov2";
-    case ModelFamily::kDinov3:
-      return "dinov3";
-  }
-  return "";
-}
 
 const char* PositionName(PositionRule rule) {
   switch (rule) {
