@@ -6,6 +6,7 @@ import inspect
 import itertools
 import threading
 
+import grpc
 import numpy as np
 import pytest
 
@@ -205,6 +206,26 @@ def test_stream_that_fails_says_why(server, client):
     server.script(make_answer((1, 8)), lambda request: "no answer at all")
     with pytest.raises(GroundingError, match="unanswered"):
         list(client.stream(map(image, range(3)), window=1))
+
+
+def refuse(self, requests, context):
+    context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")
+
+
+def end(self, requests, context):
+    return iter(())
+
+
+@pytest.mark.parametrize("ends, error, words", [(refuse, errors.Unauthenticated, "no token"),
+                                                (end, errors.Unavailable, "unanswered")])
+def test_stream_that_the_server_ends_says_so(connect, monkeypatch, ends, error, words):  # noqa: F811
+    """However the client's writes and the end of the call fall."""
+    monkeypatch.setattr(FakeServer, "_stream", ends)
+    with FakeServer() as server:
+        client = connect(server.target)
+        for _ in range(50):
+            with pytest.raises(error, match=words):
+                list(client.stream(map(image, range(8))))
 
 
 def test_stream_image_without_an_answer_is_a_timeout(server, client):

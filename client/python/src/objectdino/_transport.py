@@ -303,9 +303,14 @@ class Outstanding:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._images: dict[int, tuple[int, float]] = {}
+        self.all_sent = False  # the writer sets it
 
-    def __len__(self) -> int:
-        return len(self._images)
+    def end(self) -> None:
+        """Unavailable: the stream has ended and images are left, since the server ended it early."""
+        with self._lock:
+            if self._images or not self.all_sent:
+                others = "" if self.all_sent else ", others not sent"
+                raise errors.Unavailable(f"the stream ended early: {len(self._images)} images unanswered{others}")
 
     def add(self, index: int, undone: int) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 
 from objectdino import errors
+from objectdino._ending import Ending
 from objectdino._proto import grounding_service_pb2 as pb
 from objectdino._transport import (
     HEALTH,
@@ -244,6 +245,7 @@ class AsyncGroundingClient:
         room = asyncio.Semaphore(window)
         outstanding = Outstanding(seconds)
         call = self._stream(metadata=metadata)
+        ending = Ending(call)
 
         async def write() -> None:
             try:
@@ -258,6 +260,7 @@ class AsyncGroundingClient:
                         continue
                     outstanding.add(index, undone)
                     await call.write(pb.StreamGroundRequest(request=request))
+                outstanding.all_sent = True
                 await call.done_writing()
             except (grpc.RpcError, asyncio.InvalidStateError):
                 pass  # the call has ended, and the reader knows why
@@ -270,7 +273,7 @@ class AsyncGroundingClient:
                     answers.put_nowait(response)
                 answers.put_nowait(None)
             except grpc.RpcError as error:
-                answers.put_nowait(error)
+                answers.put_nowait(await ending.instead_of(error))
 
         tasks = [asyncio.ensure_future(write()), asyncio.ensure_future(read())]
         try:
@@ -282,8 +285,7 @@ class AsyncGroundingClient:
                         continue
                     raise errors.Timeout(f"an image was not answered for {seconds:g} seconds") from None
                 if answer is None:
-                    if outstanding:
-                        raise errors.Unavailable(f"the stream ended with {len(outstanding)} images unanswered")
+                    outstanding.end()
                     return
                 if isinstance(answer, grpc.RpcError):
                     raise failure(answer)[0] from answer

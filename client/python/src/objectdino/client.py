@@ -273,6 +273,7 @@ class GroundingClient:
                         continue
                     outstanding.add(index, undone)
                     yield pb.StreamGroundRequest(request=request)
+                outstanding.all_sent = True
             except Exception as error:
                 answers.put(error)
 
@@ -296,8 +297,7 @@ class GroundingClient:
                         continue
                     raise errors.Timeout(f"an image was not answered for {seconds:g} seconds") from None
                 if answer is None:
-                    if outstanding:
-                        raise errors.Unavailable(f"the stream ended with {len(outstanding)} images unanswered")
+                    outstanding.end()
                     return
                 if isinstance(answer, grpc.RpcError):
                     raise failure(answer)[0] from answer
