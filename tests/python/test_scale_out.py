@@ -20,6 +20,4 @@ def test_killed_and_drained_replicas_cost_no_answer(bin_folder, balancer):
     assert result["fewest_up"] <= 2, "Prometheus saw the one that was killed"
     before = result["balance_before"]
     assert len(before) == 3 and min(before.values()) >= 15, before
-    if balancer == "round_robin":
-        assert max(before.values()) <= 2 * min(before.values()) + 30, f"in turn, but for what came between two scrapes: {before}"
     assert sorted(bool(count) for count in result["restarts"].values()) == [False, True, True]
