@@ -136,7 +136,8 @@ def nginx(folder, replicas):
     """nginx with the project's own file, on free ports; returns it and its address."""
     port, = free_ports(1)
     text = (ROOT / "deploy/nginx/nginx.conf").read_text()
-    servers = "".join(f"    server 127.0.0.1:{r.port} max_fails=1 fail_timeout=2s;\n" for r in replicas)
+    options = re.search(r"server 127\.0\.0\.1:\d+ ([^\n;]*);", text)[1]
+    servers = "".join(f"    server 127.0.0.1:{r.port} {options};\n" for r in replicas)
     text = re.sub(r"(    server 127\.0\.0\.1:\d+ [^\n]*\n)+", servers, text)
     text = text.replace("127.0.0.1:50051", f"127.0.0.1:{port}").replace("/tmp/", f"{folder}/")
     file = folder / "nginx.conf"
@@ -217,3 +218,18 @@ def run(programs, model, images, balancer, callers, answers, report=lambda text:
             "fewest_up": prometheus.number(f"min_over_time(sum(up)[{int(done - begin)}s:1s])", done),
             "restarts": prometheus.by_instance(f"changes(process_start_time_seconds[{span}s])", after),
         }
+
+
+def overload(programs, model, images, callers, requests):
+    """More callers than two replicas behind nginx can serve, and none tries again; returns what the client says."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder, ports, replicas = Path(name), free_ports(4), []
+        for i in range(2):
+            replicas.append(Replica(folder, programs, model, i, ports[2 * i:2 * i + 2]))
+            stack.callback(lambda r=replicas[-1]: r.process.stop())
+        front, address = nginx(folder, replicas)
+        stack.callback(front.stop)
+        load = subprocess.run([str(word) for word in [
+            programs / "objectdino", "load", "--server", address, "--concurrency", callers, "--requests", requests, "--json", *images]],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LOAD_SECONDS, check=False)
+        return json.loads(load.stdout)

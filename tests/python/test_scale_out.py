@@ -21,3 +21,11 @@ def test_killed_and_drained_replicas_cost_no_answer(bin_folder, balancer):
     before = result["balance_before"]
     assert len(before) == 3 and min(before.values()) >= 15, before
     assert sorted(bool(count) for count in result["restarts"].values()) == [False, True, True]
+
+
+def test_overload_behind_nginx_is_told_as_overload(bin_folder):
+    """Calls that a replica turns away cost neither the connection nor the replica to others."""
+    images = [ROOT / "examples" / "astronaut.jpg", ROOT / "examples" / "coffee.png"]
+    codes = scale_out.overload(BIN, TINY_MODEL, images, callers=200, requests=4000)["codes"]
+    assert codes["RESOURCE_EXHAUSTED"] > 100 and sum(codes.values()) == 4000, codes
+    assert set(codes) == {"OK", "RESOURCE_EXHAUSTED"}, codes
