@@ -107,9 +107,9 @@ def test_pope_gives_the_published_figures(golden, capsys, strength, expected):
 
 
 @pytest.mark.parametrize("strength, percent", [("0.0", 9.0), ("0.7", 5.2)])
-def test_chair_gives_the_published_figures_but_for_bus(golden, strength, percent):
-    """The published scorer takes "bus" for "bu" and "ties" for "ty". With that, hallucinations are the published ones; two
-    mentions of its 1006 and 1129, at most, are lost to something else of its own."""
+def test_chair_gives_the_published_figures_but_for_lost_words(golden, strength, percent):
+    """The published scorer loses "bus", "ties" and the "glass" of "wine glass" to its singulariser. With that, all its
+    figures come out."""
     truth = json.loads((golden / "chair/coco2014_chair.json").read_text())
     captions = {}
     for row in rows_of(golden / f"marine/chair_captions_strength{strength}.jsonl"):
@@ -118,13 +118,10 @@ def test_chair_gives_the_published_figures_but_for_bus(golden, strength, percent
     assert 100 * score.chair_s == pytest.approx(percent) and score.captions == 500
     theirs = next(json.loads(line)["overall_metrics"] for line in
                   (golden / "marine/chair_eval_published.jsonl").read_text().splitlines() if f"strength{strength}" in line)
-    mangled = ChairScorer(truth, {"bus": "bu", "ties": "ty"}).score(captions)
-    assert (mangled.hallucinating_captions, mangled.hallucinated_mentions) == (
-        theirs["num_hallucinated_caps"], theirs["hallucinated_word_count"])
-    assert mangled.chair_s == theirs["CHAIRs"]
-    assert 0 <= mangled.mentions - theirs["coco_word_count"] <= 2
-    assert mangled.chair_i == pytest.approx(theirs["CHAIRi"], abs=5e-5)
-    assert mangled.recall == pytest.approx(theirs["Recall"], abs=1e-3)
+    mangled = ChairScorer(truth, {"bus": "bu", "ties": "ty", "glass": "gla"}).score(captions)
+    assert (mangled.hallucinating_captions, mangled.hallucinated_mentions, mangled.mentions) == (
+        theirs["num_hallucinated_caps"], theirs["hallucinated_word_count"], theirs["coco_word_count"])
+    assert (mangled.chair_s, mangled.chair_i, mangled.recall) == (theirs["CHAIRs"], theirs["CHAIRi"], theirs["Recall"])
 
 
 def test_chairs_ground_truth_agrees_with_the_labels_of_pope(golden):

@@ -6,7 +6,8 @@ words in a row become), `objects_by_image` (COCO image id to numbers of classes)
 them.
 
 Plurals: the vocabulary is closed, so plurals are made from it instead of singulars from arbitrary words. The published
-scorer's singulariser turns "bus" into "bu" and "ties" into "ty", so that it misses these mentions; this one does not.
+scorer's singulariser loses "bus", "ties" and the "glass" of "wine glass", so that it misses these mentions; this one
+does not.
 """
 
 from __future__ import annotations
