@@ -105,7 +105,7 @@ def test_upright_is_what_was_grounded_whether_the_caller_turned_it_or_not(orient
 
 
 def test_torch_tensor_is_planar_rgb():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", exc_type=ImportError)
     planes = torch.from_numpy(PIXELS).permute(2, 0, 1)
     assert np.array_equal(raw_of(planes)[0], PIXELS)
     assert np.array_equal(raw_of(planes.float() / 255)[0], PIXELS)

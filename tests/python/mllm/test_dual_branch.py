@@ -5,15 +5,18 @@ import subprocess
 import sys
 
 import pytest
-from tiny_models import FAMILIES, VOCABULARY, picture, tiny  # first: sets the environment
 
-import uncached_reference as reference
-import torch
-import transformers
-from objectdino import errors
-from objectdino.generation import (ANSWER, DESCRIBE, DualBranchLogitsProcessor, GroundingUnavailableWarning, blend_logits,
-                                   dual_branch_generate, prepare_inputs)
-from objectdino.generation.inputs import prompt_text
+torch = pytest.importorskip("torch", exc_type=ImportError)  # a CUDA build needs CUDA's libraries
+from tiny_models import FAMILIES, VOCABULARY, picture, tiny  # noqa: E402  first: sets the environment
+
+import transformers  # noqa: E402
+
+import uncached_reference as reference  # noqa: E402
+from objectdino import errors  # noqa: E402
+from objectdino.generation import (  # noqa: E402
+    ANSWER, DESCRIBE, DualBranchLogitsProcessor, GroundingUnavailableWarning, blend_logits, dual_branch_generate,
+    prepare_inputs)
+from objectdino.generation.inputs import prompt_text  # noqa: E402
 
 IMAGE, HIGHLIGHTED, QUESTION, STEPS = picture(1), picture(2), "is there a dog ?", 12
 TOLERANCE = 1e-4  # of logits of up to 30
