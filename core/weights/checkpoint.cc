@@ -94,13 +94,13 @@ absl::StatusOr<at::ScalarType> CheckPiece(const TensorPiece& piece) {
   if (piece.view == nullptr) {
     if (piece.zeros) return at::kFloat;
     return absl::FailedPreconditionError(
-        absl::StrCat("tensor '", piece.name, "' is missing from the model"));
+        absl::StrCat("tensor ", QuoteName(piece.name), " is missing from the model"));
   }
-  const std::string name = absl::Utf8SafeCEscape(piece.name.substr(0, 200));
+  const std::string name = QuoteName(piece.name);
   const std::string found = DescribeTensor(*piece.view);
   if (piece.view->shape != piece.shape) {
     return absl::FailedPreconditionError(
-        absl::StrCat("tensor '", name, "' is ", found, ", expected ", Describe(piece.shape)));
+        absl::StrCat("tensor ", name, " is ", found, ", expected ", Describe(piece.shape)));
   }
   switch (piece.view->type) {
     case DataType::kF32:
@@ -111,7 +111,7 @@ absl::StatusOr<at::ScalarType> CheckPiece(const TensorPiece& piece) {
       return at::kBFloat16;
     default:
       return absl::FailedPreconditionError(
-          absl::StrCat("tensor '", name, "' is ", found, ", expected F32, F16 or BF16"));
+          absl::StrCat("tensor ", name, " is ", found, ", expected F32, F16 or BF16"));
   }
 }
 

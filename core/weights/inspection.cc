@@ -3,7 +3,6 @@
 
 #include <set>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -12,8 +11,7 @@ namespace objectdino {
 namespace {
 
 std::string Named(absl::string_view name, const std::vector<int64_t>& shape) {
-  return absl::StrCat("'", absl::Utf8SafeCEscape(name.substr(0, 200)), "' [",
-                      absl::StrJoin(shape, ", "), "]");
+  return absl::StrCat(QuoteName(name), " [", absl::StrJoin(shape, ", "), "]");
 }
 
 bool IsFloat(DataType type) {
@@ -34,8 +32,8 @@ Inspection Inspect(const Checkpoint& checkpoint) {
       }
       used.insert(piece.view);
       if (piece.view->shape != piece.shape || !IsFloat(piece.view->type)) {
-        result.odd.push_back(absl::StrCat("'", absl::Utf8SafeCEscape(piece.name.substr(0, 200)),
-                                          "' is ", DescribeTensor(*piece.view), ", expected [",
+        result.odd.push_back(absl::StrCat(QuoteName(piece.name), " is ",
+                                          DescribeTensor(*piece.view), ", expected [",
                                           absl::StrJoin(piece.shape, ", "), "] F32, F16 or BF16"));
         continue;
       }

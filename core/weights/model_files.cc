@@ -61,7 +61,7 @@ absl::StatusOr<std::map<std::string, std::string>> ParseShardIndex(const std::st
     if (!absl::EndsWith(file, ending) || absl::StrContains(file, "/") ||
         absl::StrContains(file, absl::string_view("\0", 1))) {
       return absl::FailedPreconditionError(
-          absl::StrCat("shard '", absl::Utf8SafeCEscape(file), "' is not a plain file name"));
+          absl::StrCat("shard ", QuoteName(file), " is not a plain file name"));
     }
     files.emplace(tensor, std::move(file));
   }
@@ -158,9 +158,8 @@ absl::Status CheckIndex(const ModelFiles& model,
                         const std::vector<std::unique_ptr<WeightFile>>& files) {
   if (model.index.empty()) return absl::OkStatus();
   const auto bad = [&model](absl::string_view tensor, absl::string_view reason) {
-    return absl::FailedPreconditionError(absl::StrCat(model.PathOf(model.index_name), ": tensor '",
-                                                      absl::Utf8SafeCEscape(tensor.substr(0, 200)),
-                                                      "' ", reason));
+    return absl::FailedPreconditionError(
+        absl::StrCat(model.PathOf(model.index_name), ": tensor ", QuoteName(tensor), " ", reason));
   };
   std::map<std::string, const WeightFile*> by_name;
   for (const auto& file : files) {

@@ -7,7 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 
@@ -23,11 +22,6 @@ constexpr size_t kMaxSides = 64;  // so that a header's numbers take no more mem
 constexpr DataType kDataTypes[] = {DataType::kF64, DataType::kF32, DataType::kF16, DataType::kBf16,
                                    DataType::kI64, DataType::kI32, DataType::kI16, DataType::kI8,
                                    DataType::kU8,  DataType::kBool};
-
-// Names come from the file: short and printable, or they could flood a terminal.
-std::string Quote(absl::string_view name) {
-  return absl::StrCat("'", absl::Utf8SafeCEscape(name.substr(0, 200)), "'");
-}
 
 std::optional<DataType> FindDataType(absl::string_view name) {
   for (const DataType type : kDataTypes) {
@@ -74,7 +68,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (level_ != 2 || field_ != "dtype") return Unexpected("a string");
     if (entry_->type) return Fail("duplicate key 'dtype'");
     entry_->type = FindDataType(value);
-    return entry_->type.has_value() || Fail(absl::StrCat("unknown dtype ", Quote(value)));
+    return entry_->type.has_value() || Fail(absl::StrCat("unknown dtype ", QuoteName(value)));
   }
 
   bool start_object(size_t /*elements*/) override {
@@ -123,12 +117,12 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   bool Fail(absl::string_view reason) {
-    status = absl::FailedPreconditionError(absl::StrCat("tensor ", Quote(name_), ": ", reason));
+    status = absl::FailedPreconditionError(absl::StrCat("tensor ", QuoteName(name_), ": ", reason));
     return false;
   }
   bool Unexpected(absl::string_view what) {
     return Fail(field_.empty() ? absl::StrCat("unexpected ", what)
-                               : absl::StrCat("unexpected ", what, " at key ", Quote(field_)));
+                               : absl::StrCat("unexpected ", what, " at key ", QuoteName(field_)));
   }
 
   int level_ = 0;  // 1 = the header, 2 = a tensor or the metadata
@@ -152,7 +146,7 @@ std::optional<int64_t> ByteCount(DataType type, const std::vector<int64_t>& shap
 }
 
 absl::Status Bad(absl::string_view name, absl::string_view reason) {
-  return absl::FailedPreconditionError(absl::StrCat("tensor ", Quote(name), ": ", reason));
+  return absl::FailedPreconditionError(absl::StrCat("tensor ", QuoteName(name), ": ", reason));
 }
 
 absl::StatusOr<TensorView> MakeView(const std::string& name, Entry entry, absl::string_view data) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/weights/tensor_file.h"
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -63,6 +64,10 @@ int64_t TensorView::element_count() const {
 
 std::string DescribeTensor(const TensorView& tensor) {
   return absl::StrCat("[", absl::StrJoin(tensor.shape, ", "), "] ", DataTypeName(tensor.type));
+}
+
+std::string QuoteName(absl::string_view name) {
+  return absl::StrCat("'", absl::Utf8SafeCEscape(name.substr(0, 200)), "'");
 }
 
 }  // namespace objectdino

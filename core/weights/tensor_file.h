@@ -33,6 +33,8 @@ struct TensorView {
 
 // "[1, 384] F32": for error messages.
 std::string DescribeTensor(const TensorView& tensor);
+// 'name', short and printable: names come from files, and could flood a terminal.
+std::string QuoteName(absl::string_view name);
 
 }  // namespace objectdino
 

@@ -31,12 +31,8 @@ constexpr absl::string_view kParts[] = {"teacher", "model", "state_dict", "stude
 constexpr int kMaxParts = 3;
 constexpr size_t kMaxDimensions = 16;
 
-std::string Quote(absl::string_view name) {
-  return absl::StrCat("'", absl::Utf8SafeCEscape(name.substr(0, 200)), "'");
-}
-
 absl::Status Bad(absl::string_view name, absl::string_view reason) {
-  return absl::FailedPreconditionError(absl::StrCat("tensor ", Quote(name), ": ", reason));
+  return absl::FailedPreconditionError(absl::StrCat("tensor ", QuoteName(name), ": ", reason));
 }
 
 std::optional<DataType> StorageType(absl::string_view name) {
