@@ -22,6 +22,11 @@ def openssl(*arguments):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
+def is_valid(certificate):
+    return subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-checkend", "0"], check=False,
+                          capture_output=True).returncode == 0
+
+
 class Authority:
     """A certificate authority in a folder."""
 
@@ -30,17 +35,21 @@ class Authority:
         self.certificate = folder / f"{name}.ca.pem"
         self._key = folder / f"{name}.ca.key"
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 2,
-                "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.certificate)
+                "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self._key, "-out",
+                self.certificate)
 
     def issue(self, name, days=2):
-        """A certificate for this machine and its key, as (certificate, key)."""
+        """A certificate for this machine and its key, as (certificate, key). Of no days: one that has expired."""
         certificate, key = self.folder / f"{self.name}.{name}.pem", self.folder / f"{self.name}.{name}.key"
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nsubjectKeyIdentifier=hash\n"
+                              "authorityKeyIdentifier=keyid\n")
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
                 "-keyout", key, "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
                 "-days", days, "-extfile", extensions, "-out", certificate)
+        while days == 0 and is_valid(certificate):
+            time.sleep(0.1)
         key.chmod(0o600)
         return certificate, key
 
@@ -160,7 +169,7 @@ def test_mutual_tls_needs_a_certificate_of_ours(start_server, call, authority, s
     assert call(running.grpc, authority, authority.issue("client")) == "OK"
     assert call(running.grpc, authority) == "UNAVAILABLE", "no certificate"
     assert call(running.grpc, authority, stranger.issue("client")) == "UNAVAILABLE", "of another root"
-    assert call(running.grpc, authority, authority.issue("late", days=-1)) == "UNAVAILABLE", "expired"
+    assert call(running.grpc, authority, authority.issue("late", days=0)) == "UNAVAILABLE", "expired"
 
 
 def test_tls_certificate_is_replaced_without_a_restart(start_server, call, authority, stranger, tmp_path):
@@ -244,7 +253,7 @@ def test_tls_key_of_another_certificate_is_refused(bin_folder, authority, identi
 
 
 def test_tls_expired_certificate_and_open_key_are_warned_about(start_server, authority):
-    expired = authority.issue("expired", days=-1)
+    expired = authority.issue("expired", days=0)
     expired[1].chmod(0o644)
     running = start_server(*tls_flags(expired))
     assert events(running, "tls.certificate_expired")[0]["level"] == "warning"

@@ -347,6 +347,7 @@ def test_an_endpoint_is_asked_by_either_method(folder, capsys, method, calls):
 
 
 def test_a_hugging_face_model_is_loaded_and_asked(folder, capsys):
+    pytest.importorskip("torch", exc_type=ImportError)
     from tiny_models import tiny
     model, processor = tiny("llava")
     model.save_pretrained(folder / "tiny")
