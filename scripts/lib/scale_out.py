@@ -92,6 +92,15 @@ class Replica:
         self.process.child.wait()
 
 
+def started(count, stack, folder, programs, model):
+    """Replicas that serve; `stack` ends what they are when it closes."""
+    ports, replicas = free_ports(2 * count), []
+    for i in range(count):
+        replicas.append(Replica(folder, programs, model, i, ports[2 * i:2 * i + 2]))
+        stack.callback(lambda r=replicas[-1]: r.process.stop())
+    return replicas
+
+
 class Prometheus:
     """Debian's, scraping the replicas."""
 
@@ -136,9 +145,8 @@ def nginx(folder, replicas):
     """nginx with the project's own file, on free ports; returns it and its address."""
     port, = free_ports(1)
     text = (ROOT / "deploy/nginx/nginx.conf").read_text()
-    options = re.search(r"server 127\.0\.0\.1:\d+ ([^\n;]*);", text)[1]
-    servers = "".join(f"    server 127.0.0.1:{r.port} {options};\n" for r in replicas)
-    text = re.sub(r"(    server 127\.0\.0\.1:\d+ [^\n]*\n)+", servers, text)
+    text = re.sub(r"(?:    server 127\.0\.0\.1:\d+( [^\n]*\n))+",
+                  lambda lines: "".join(f"    server 127.0.0.1:{r.port}{lines[1]}" for r in replicas), text)
     text = text.replace("127.0.0.1:50051", f"127.0.0.1:{port}").replace("/tmp/", f"{folder}/")
     file = folder / "nginx.conf"
     file.write_text(f"daemon off;\n{text}")
@@ -158,11 +166,7 @@ def run(programs, model, images, balancer, callers, answers, report=lambda text:
     ok = 'objectdino_requests_total{method="Ground",code="OK"'
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        ports = free_ports(6)
-        replicas = []
-        for i in range(3):
-            replicas.append(Replica(folder, programs, model, i, ports[2 * i:2 * i + 2]))
-            stack.callback(lambda r=replicas[-1]: r.process.stop())
+        replicas = started(3, stack, folder, programs, model)
         if balancer == "nginx":
             front, address = nginx(folder, replicas)
             stack.callback(front.stop)
@@ -223,11 +227,8 @@ def run(programs, model, images, balancer, callers, answers, report=lambda text:
 def overload(programs, model, images, callers, requests):
     """More callers than two replicas behind nginx can serve, and none tries again; returns what the client says."""
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        folder, ports, replicas = Path(name), free_ports(4), []
-        for i in range(2):
-            replicas.append(Replica(folder, programs, model, i, ports[2 * i:2 * i + 2]))
-            stack.callback(lambda r=replicas[-1]: r.process.stop())
-        front, address = nginx(folder, replicas)
+        folder = Path(name)
+        front, address = nginx(folder, started(2, stack, folder, programs, model))
         stack.callback(front.stop)
         load = subprocess.run([str(word) for word in [
             programs / "objectdino", "load", "--server", address, "--concurrency", callers, "--requests", requests, "--json", *images]],
