@@ -10,48 +10,13 @@ import time
 
 import pytest
 
+from certificates import Authority
 from conftest import BIN, ROOT, TINY_MODEL, error_lines
 
 IMAGE = (ROOT / "tests" / "data" / "png8.png").read_bytes()
 TOKEN, OTHER_TOKEN = "first-token-of-the-test", "second-token-of-the-test"
 START_SECONDS = 60
 RELOAD_SECONDS = 20  # the server looks once a second; what is more is patience
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-def is_valid(certificate):
-    return subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-checkend", "0"], check=False,
-                          capture_output=True).returncode == 0
-
-
-class Authority:
-    """A certificate authority in a folder."""
-
-    def __init__(self, folder, name):
-        self.folder, self.name = folder, name
-        self.certificate = folder / f"{name}.ca.pem"
-        self._key = folder / f"{name}.ca.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 2,
-                "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self._key, "-out",
-                self.certificate)
-
-    def issue(self, name, days=2):
-        """A certificate for this machine and its key, as (certificate, key). Of no days: one that has expired."""
-        certificate, key = self.folder / f"{self.name}.{name}.pem", self.folder / f"{self.name}.{name}.key"
-        request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nsubjectKeyIdentifier=hash\n"
-                              "authorityKeyIdentifier=keyid\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-                "-keyout", key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
-                "-days", days, "-extfile", extensions, "-out", certificate)
-        while days == 0 and is_valid(certificate):
-            time.sleep(0.1)
-        key.chmod(0o600)
-        return certificate, key
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 """Both clients against the real server: its statuses, its secrets, its answers."""
 import io
 import json
-import subprocess
 import threading
 
 import numpy as np
 import PIL.Image
 import pytest
 
+from certificates import Authority
 from client_support import connect  # noqa: F401
 from conftest import ROOT
 from objectdino import GroundingClient, Region, Tls, annotate, errors, find_boxes, regions_from_boxes
@@ -304,31 +304,18 @@ def test_trace_context_is_in_the_servers_log(start_server, connect):  # noqa: F8
 # ---- secrets ----------------------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """Of an authority, a server and a client: {name: (certificate, key)}."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-    made = {}
-    for name in ("ca", "server", "client"):
-        certificate, key = made[name] = folder / f"{name}.pem", folder / f"{name}.key"
-        new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", key)
-        if name == "ca":
-            openssl("req", "-x509", "-days", 2, *new_key, "-out", certificate)
-            continue
-        extensions = folder / "extensions"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        openssl("req", *new_key, "-out", folder / "request")
-        openssl("x509", "-req", "-in", folder / "request", "-CA", made["ca"][0], "-CAkey", made["ca"][1],
-                "-CAcreateserial", "-days", 2, "-extfile", extensions, "-out", certificate)
-        key.chmod(0o600)
-    return made
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"), "ours")
 
 
-def test_tls_and_mutual_tls(start_server, connect, certificates):  # noqa: F811
-    (ca, _), (cert, key), (client_cert, client_key) = certificates["ca"], certificates["server"], certificates["client"]
+@pytest.fixture(scope="module")
+def identity(authority):
+    """The server's certificate and key."""
+    return authority.issue("server")
+
+
+def test_tls_and_mutual_tls(start_server, connect, authority, identity):  # noqa: F811
+    ca, (cert, key), (client_cert, client_key) = authority.certificate, identity, authority.issue("client")
     running = start_server("--tls-cert", cert, "--tls-key", key, "--tls-client-ca", ca)
     assert connect(running.grpc, tls=Tls(ca=ca, cert=client_cert, key=client_key)).ground(COFFEE).image_size
     for tls in (None, True, Tls(ca=ca)):  # plain text; not our authority; no certificate of our own
@@ -337,13 +324,13 @@ def test_tls_and_mutual_tls(start_server, connect, certificates):  # noqa: F811
             client.ground(COFFEE)
 
 
-def test_token_over_tls(start_server, connect, certificates, tmp_path):  # noqa: F811
-    cert, key = certificates["server"]
+def test_token_over_tls(start_server, connect, authority, identity, tmp_path):  # noqa: F811
+    cert, key = identity
     token = tmp_path / "token"
     token.write_text("the-token-of-this-test\n")
     token.chmod(0o600)
     running = start_server("--tls-cert", cert, "--tls-key", key, "--token-file", token)
-    tls = Tls(ca=certificates["ca"][0])
+    tls = Tls(ca=authority.certificate)
     client = connect(running.grpc, tls=tls, token_file=token)
     assert client.ground(COFFEE).image_size and client.model_info().name == "tiny"
     assert [answer.index for answer in client.stream([COFFEE])] == [0]
