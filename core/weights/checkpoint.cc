@@ -91,12 +91,12 @@ std::string Describe(const std::vector<int64_t>& shape) {
 }
 
 absl::StatusOr<at::ScalarType> CheckPiece(const TensorPiece& piece) {
+  const std::string name = QuoteName(piece.name);
   if (piece.view == nullptr) {
     if (piece.zeros) return at::kFloat;
     return absl::FailedPreconditionError(
-        absl::StrCat("tensor ", QuoteName(piece.name), " is missing from the model"));
+        absl::StrCat("tensor ", name, " is missing from the model"));
   }
-  const std::string name = QuoteName(piece.name);
   const std::string found = DescribeTensor(*piece.view);
   if (piece.view->shape != piece.shape) {
     return absl::FailedPreconditionError(

@@ -34,7 +34,7 @@ class Ending:
     async def instead_of(self, error: grpc.RpcError) -> grpc.RpcError | None:
         """What the server said where the call raises `error`; None: that all is well. `error`, if it said nothing."""
         try:
-            told = await asyncio.wait_for(asyncio.shield(self._told), _PATIENCE_SECONDS)
+            told = await asyncio.wait_for(self._told, _PATIENCE_SECONDS)
         except asyncio.TimeoutError:
             return error
         return None if told.code() is grpc.StatusCode.OK else told
