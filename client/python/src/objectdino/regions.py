@@ -196,7 +196,7 @@ _BOX = re.compile(rf"\[{_FOUR}\]|\({_FOUR}\)|{_PAIR}\s*,?\s*{_PAIR}(?:<\|box_end
 
 
 def find_boxes(text: str) -> list[FoundBox]:
-    """The boxes that a language model wrote, in their order."""
+    """The boxes in the answer of a language model, in their order."""
     found = []
     for match in _BOX.finditer(text):
         x1, y1, x2, y2 = (float(number) for number in match.groups() if number is not None)
